@@ -1,0 +1,128 @@
+"""Saving and loading: trained weights, and trainings to be gone on with.
+
+Both are safetensors files: named arrays with the configuration as JSON, no code.
+"""
+
+import dataclasses
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import safetensors.numpy
+from safetensors import SafetensorError, safe_open
+
+from mnist_tutorial import config as config_module
+from mnist_tutorial import data, model, training
+from mnist_tutorial.config import Config
+from mnist_tutorial.model import MLP, create_model
+from mnist_tutorial.training import History, TrainState, create_state
+
+
+class CheckpointError(Exception):
+    """The file is absent, damaged, or made for another network."""
+
+
+def save_model(path: str | Path, trained: MLP, config: Config) -> None:
+    """Writes the weights of a network. The file appears complete or not at all."""
+    _save(path, _named(trained, "model."), config)
+
+
+def load_model(path: str | Path) -> tuple[MLP, Config]:
+    """Reads a network and the configuration it was made with.
+
+    Raises:
+      CheckpointError: the file is absent, damaged, or doesn't hold such a network.
+    """
+    arrays, config = _read(path)
+    return _fill(path, jax.eval_shape(create_model, config), arrays, "model."), config
+
+
+def save_training(path: str | Path, state: TrainState, history: History, config: Config) -> None:
+    """Writes all that a training needs to go on later, with its history.
+
+    The file holds the weights under the same names as `save_model`'s: both can be read
+    with `load_model`.
+    """
+    _save(path, _named(state) | _named(history, "history."), config)
+
+
+def load_training(path: str | Path, config: Config) -> tuple[TrainState, History]:
+    """Reads a training that was made with the same configuration.
+
+    Only `num_epochs` may differ: that is how a training goes on for longer.
+
+    Raises:
+      CheckpointError: the file is absent, damaged, or of another configuration.
+    """
+    arrays, saved = _read(path)
+    if dataclasses.replace(saved, num_epochs=config.num_epochs) != config:
+        before, now = dataclasses.asdict(saved), dataclasses.asdict(config)
+        changed = [name for name in now if now[name] != before[name] and name != "num_epochs"]
+        raise CheckpointError(
+            f"{path} was made with another "
+            + ", ".join(f"{name} ({before[name]}, now {now[name]})" for name in changed)
+            + "; choose another file to begin a new training"
+        )
+    state = _fill(path, jax.eval_shape(create_state, config), arrays)
+    history = {name: arrays.get(f"history.{name}") for name in History._fields}
+    if any(np.shape(values)[:1] != (state.epoch,) for values in history.values()):
+        raise CheckpointError(f"{path} holds no history of its {state.epoch} epochs")
+    return state, History(**history)
+
+
+def trained_path(config: Config) -> Path:
+    """Where the tutorial keeps the network of a configuration, in the cache directory.
+
+    The name covers the configuration, JAX's version and the source of all modules that
+    make the weights: a network trained by other code is never taken for this one.
+    """
+    identity = hashlib.sha256(f"{config} {jax.__version__}".encode())
+    for module in (config_module, data, model, training):
+        identity.update(Path(module.__file__).read_bytes())
+    return data.cache_dir() / f"trained-{identity.hexdigest()[:16]}.safetensors"
+
+
+def _named(tree: Any, prefix: str = "") -> dict[str, Any]:
+    """The arrays of a tree by their place in it, such as `model.hidden.kernel`."""
+    leaves, _ = jax.tree_util.tree_flatten_with_path(tree)
+    names = [jax.tree_util.keystr(path, simple=True, separator=".") for path, _ in leaves]
+    return {
+        prefix + name.removesuffix(".value"): leaf
+        for name, (_, leaf) in zip(names, leaves, strict=True)
+    }
+
+
+def _save(path: str | Path, named: dict[str, Any], config: Config) -> None:
+    arrays = {name: np.asarray(array) for name, array in named.items()}
+    metadata = {"config": json.dumps(dataclasses.asdict(config))}
+    data.write_whole(Path(path), safetensors.numpy.save(arrays, metadata))
+
+
+def _read(path: str | Path) -> tuple[dict[str, np.ndarray], Config]:
+    try:
+        with safe_open(path, framework="numpy") as file:
+            config = Config(**json.loads((file.metadata() or {})["config"]))
+            return {name: file.get_tensor(name) for name in file.keys()}, config
+    except FileNotFoundError:
+        raise CheckpointError(f"there is no file {path}") from None
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(f"{path} holds no network of this tutorial ({error})") from error
+
+
+def _fill(path: str | Path, template: Any, arrays: dict[str, np.ndarray], prefix: str = "") -> Any:
+    """The template with its arrays filled in from the file, each checked."""
+    leaves = []
+    for name, wanted in _named(template, prefix).items():
+        array = arrays.get(name)
+        if array is None or array.shape != wanted.shape or array.dtype != wanted.dtype:
+            found = "nothing" if array is None else f"{array.dtype}{list(array.shape)}"
+            raise CheckpointError(
+                f"{path}: {name} must be {wanted.dtype}{list(wanted.shape)}, found {found}"
+            )
+        if not np.isfinite(array).all():
+            raise CheckpointError(f"{path}: {name} holds values that are no finite numbers")
+        leaves.append(jax.numpy.asarray(array))
+    return jax.tree.unflatten(jax.tree.structure(template), leaves)

@@ -1,0 +1,210 @@
+"""Chapter 6: how good the network is, and how sure we can be of it."""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from mnist_tutorial.data import Examples
+from mnist_tutorial.model import MLP, predict
+
+
+class Metrics(NamedTuple):
+    """What a confusion matrix says.
+
+    Attributes:
+      accuracy: share of all answers that are right.
+      precision: (num_classes,) of the answers "k", the share that are k.
+      recall: (num_classes,) of the true k, the share that are answered "k".
+      f1: (num_classes,) harmonic mean of precision and recall.
+      macro_precision, macro_recall, macro_f1: plain means over the classes.
+
+    A share of nothing counts as 0, as in scikit-learn with `zero_division=0`.
+    """
+
+    accuracy: float
+    precision: np.ndarray
+    recall: np.ndarray
+    f1: np.ndarray
+    macro_precision: float
+    macro_recall: float
+    macro_f1: float
+
+
+class Evaluation(NamedTuple):
+    """A network's answers to a set of examples.
+
+    Attributes:
+      labels: (n,) the true class.
+      probabilities: (n, num_classes) float32.
+      predictions: (n,) the most probable class.
+      losses: (n,) float32, minus the log of the probability given to the truth.
+      confusion: (num_classes, num_classes) counts; rows are truth, columns answers.
+      metrics: what follows from `confusion`.
+    """
+
+    labels: np.ndarray
+    probabilities: np.ndarray
+    predictions: np.ndarray
+    losses: np.ndarray
+    confusion: np.ndarray
+    metrics: Metrics
+
+    @property
+    def num_examples(self) -> int:
+        """How many examples were answered."""
+        return int(self.confusion.sum())
+
+    @property
+    def num_errors(self) -> int:
+        """How many answers were wrong."""
+        return self.num_examples - int(np.trace(self.confusion))
+
+
+def evaluate(model: MLP, examples: Examples) -> Evaluation:
+    """Lets a network answer examples and compares with their labels.
+
+    Raises:
+      ValueError: there are no examples.
+    """
+    probabilities = np.asarray(predict(model, examples.images))
+    predictions = probabilities.argmax(axis=1)
+    true_probability = probabilities[np.arange(len(examples.labels)), examples.labels]
+    # The smallest float32 stands in for a probability that was rounded to 0.
+    losses = -np.log(np.maximum(true_probability, np.finfo(np.float32).tiny))
+    confusion = confusion_matrix(examples.labels, predictions, probabilities.shape[1])
+    return Evaluation(
+        labels=examples.labels,
+        probabilities=probabilities,
+        predictions=predictions,
+        losses=losses,
+        confusion=confusion,
+        metrics=metrics(confusion),
+    )
+
+
+def confusion_matrix(labels, predictions, num_classes: int) -> np.ndarray:
+    """Counts how often each true class got each answer.
+
+    Args:
+      labels, predictions: (n,) integers from 0 to num_classes - 1.
+
+    Returns:
+      (num_classes, num_classes) integers: row = true class, column = answer.
+
+    Raises:
+      ValueError: nothing to count, different lengths, or a class out of range.
+    """
+    labels, predictions = np.asarray(labels), np.asarray(predictions)
+    if labels.shape != predictions.shape or labels.ndim != 1 or not labels.size:
+        raise ValueError(
+            "labels and predictions must be two lists of the same length, at least 1; "
+            f"got shapes {labels.shape} and {predictions.shape}"
+        )
+    for name, values in (("labels", labels), ("predictions", predictions)):
+        if not np.issubdtype(values.dtype, np.integer):
+            raise ValueError(f"{name} must be integers, got {values.dtype}")
+        outside = values[(values < 0) | (values >= num_classes)]
+        if outside.size:
+            raise ValueError(f"{name} must be from 0 to {num_classes - 1}, got {outside[0]}")
+    cells = labels.astype(np.int64) * num_classes + predictions
+    return np.bincount(cells, minlength=num_classes**2).reshape(num_classes, num_classes)
+
+
+def metrics(confusion: np.ndarray) -> Metrics:
+    """Accuracy, precision, recall and F1 of a confusion matrix."""
+    right = np.diag(confusion)
+    precision = _share(right, confusion.sum(axis=0))
+    recall = _share(right, confusion.sum(axis=1))
+    f1 = _share(2 * precision * recall, precision + recall)
+    return Metrics(
+        accuracy=float(right.sum() / confusion.sum()),
+        precision=precision,
+        recall=recall,
+        f1=f1,
+        macro_precision=float(precision.mean()),
+        macro_recall=float(recall.mean()),
+        macro_f1=float(f1.mean()),
+    )
+
+
+def _share(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    return np.divide(part, whole, out=np.zeros(len(part)), where=whole > 0)
+
+
+def wilson_interval(successes: int, trials: int, z: float = 1.96) -> tuple[float, float]:
+    """Where a true rate may lie, given what was counted (Wilson 1927).
+
+    Args:
+      z: width in standard deviations; 1.96 covers 95 %.
+
+    Returns:
+      Lowest and highest plausible rate.
+
+    Raises:
+      ValueError: no trials, or more successes than trials.
+    """
+    if not 0 <= successes <= trials or trials == 0:
+        raise ValueError(f"{successes} successes of {trials} trials make no rate")
+    rate = successes / trials
+    centre = rate + z**2 / (2 * trials)
+    half = z * math.sqrt(rate * (1 - rate) / trials + z**2 / (4 * trials**2))
+    scale = 1 + z**2 / trials
+    return (centre - half) / scale, (centre + half) / scale
+
+
+def threshold_counts(scores, positive, threshold: float) -> tuple[int, int, int, int]:
+    """Counts the four outcomes of saying "yes" wherever a score reaches a threshold.
+
+    Args:
+      scores: (n,) how sure we are of "yes".
+      positive: (n,) bool, where "yes" is the truth.
+
+    Returns:
+      True positives, false positives, false negatives, true negatives.
+    """
+    said, positive = np.asarray(scores) >= threshold, np.asarray(positive, bool)
+    cells = confusion_matrix(positive.astype(int), said.astype(int), 2)
+    (tn, fp), (fn, tp) = cells.tolist()
+    return tp, fp, fn, tn
+
+
+def worst_mistakes(evaluation: Evaluation, count: int) -> np.ndarray:
+    """Positions of the wrong answers with the highest losses, worst first."""
+    wrong = np.flatnonzero(evaluation.predictions != evaluation.labels)
+    return wrong[np.argsort(-evaluation.losses[wrong], kind="stable")][:count]
+
+
+def calibration(evaluation: Evaluation, num_bins: int = 10) -> tuple[np.ndarray, ...]:
+    """Does "90 % sure" come true in 90 of 100 cases?
+
+    Returns:
+      For each bin of confidence that is not empty: mean confidence, share of right
+      answers, number of answers; each (bins,).
+    """
+    confidence = evaluation.probabilities.max(axis=1)
+    right = evaluation.predictions == evaluation.labels
+    bins = np.minimum((confidence * num_bins).astype(int), num_bins - 1)
+    counts = np.bincount(bins, minlength=num_bins)
+    full = counts > 0
+    sums = [np.bincount(bins, values, num_bins) for values in (confidence, right)]
+    return *(total[full] / counts[full] for total in sums), counts[full]
+
+
+def report(evaluation: Evaluation) -> str:
+    """What a person wants to read after a training."""
+    total, errors, found = evaluation.num_examples, evaluation.num_errors, evaluation.metrics
+    low, high = wilson_interval(total - errors, total)
+    classes = range(len(evaluation.confusion))
+    lines = [
+        f"Accuracy         {found.accuracy:.2%}: {errors:,} errors of {total:,} "
+        f"(95 % interval: {low:.2%} to {high:.2%})",
+        f"Macro precision  {found.macro_precision:.2%}",
+        f"Macro recall     {found.macro_recall:.2%}",
+        f"Macro F1         {found.macro_f1:.2%}",
+        "",
+        "Confusion matrix (rows: the truth, columns: the answer)",
+        "   " + "".join(f"{k:>6}" for k in classes),
+        *(f"{k:>3}" + "".join(f"{n:>6,}" for n in evaluation.confusion[k]) for k in classes),
+    ]
+    return "\n".join(lines)

@@ -1,0 +1,75 @@
+"""Chapter 4: the network, its layers and its first weights."""
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+
+from mnist_tutorial.config import Config
+
+ACTIVATIONS = {"relu": nnx.relu, "tanh": nnx.tanh, "identity": lambda x: x}
+
+# Made once: two networks share compiled code only if they hold the same function.
+WEIGHT_INITS = {
+    "glorot_normal": nnx.initializers.glorot_normal(),
+    "he_normal": nnx.initializers.he_normal(),
+}
+
+
+class MLP(nnx.Module):
+    """A multilayer perceptron: pixels → hidden layer(s) → one score per class.
+
+    Weights start as `config.weight_init` draws them, biases at zero. Glorot's draw
+    has variance 2 / (inputs + outputs) (Glorot and Bengio 2010), He's 2 / inputs
+    (He et al. 2015); both are cut off at two standard deviations.
+
+    Attributes:
+      hidden: the first hidden layer; kernel (num_pixels, hidden_units) float32.
+      deeper: any further hidden layers; none in the original's network.
+      output: the output layer; kernel (hidden_units, num_classes) float32.
+    """
+
+    def __init__(self, config: Config, *, rngs: nnx.Rngs):
+        def layer(inputs: int, outputs: int) -> nnx.Linear:
+            kernel_init = WEIGHT_INITS[config.weight_init]
+            return nnx.Linear(inputs, outputs, kernel_init=kernel_init, rngs=rngs)
+
+        units = config.hidden_units
+        self.hidden = layer(config.num_pixels, units)
+        self.deeper = nnx.Sequential(
+            *[layer(units, units) for _ in range(config.num_hidden_layers - 1)]
+        )
+        self.output = layer(units, config.num_classes)
+        self.activation = ACTIVATIONS[config.activation]
+
+    def __call__(self, images: jax.Array) -> jax.Array:
+        """Scores images.
+
+        Args:
+          images: (n, num_rows, num_columns), pixels from 0 to 255 of any dtype.
+
+        Returns:
+          Logits, (n, num_classes) float32: scores before softmax.
+        """
+        x = images.reshape(len(images), -1).astype(jnp.float32) / 255
+        x = self.activation(self.hidden(x))
+        for layer in self.deeper.layers:
+            x = self.activation(layer(x))
+        return self.output(x)
+
+
+def create_model(config: Config) -> MLP:
+    """Makes a new network. The same `config.seed` gives the same weights."""
+    init_key, _ = jax.random.split(jax.random.key(config.seed))
+    model = MLP(config, rngs=nnx.Rngs(init_key))
+    return jax.tree.map(lambda weights: config.init_scale * weights, model)
+
+
+def count_parameters(model: MLP) -> int:
+    """How many numbers training may change."""
+    return sum(weights.size for weights in jax.tree.leaves(model))
+
+
+@jax.jit
+def predict(model: MLP, images: jax.Array) -> jax.Array:
+    """Probabilities of each class, (n, num_classes) float32; each row sums to 1."""
+    return nnx.softmax(model(images))

@@ -1,0 +1,276 @@
+"""Figures. Each function takes arrays and returns a Matplotlib `Figure`; none trains.
+
+Sizes are chosen so that the text can be read on a phone; colours can be told apart by
+colour-blind readers (Okabe and Ito's palette), and right and wrong differ in shape too.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import SymLogNorm
+from matplotlib.figure import Figure
+
+from mnist_tutorial.evaluation import Evaluation, calibration, threshold_counts
+
+BLUE, ORANGE, GREEN, RED, PURPLE, SKY = (
+    "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9",
+)  # fmt: skip
+COLOURS = (BLUE, ORANGE, GREEN, RED, PURPLE, SKY)
+MARKERS = "os^Dvp"
+WIDTH = 5.2  # inches; 780 pixels
+
+
+def _figure(height: float, rows: int = 1, columns: int = 1, **options) -> tuple[Figure, np.ndarray]:
+    figure = Figure(figsize=(WIDTH, height), dpi=150, layout="constrained")
+    axes = np.asarray(figure.subplots(rows, columns, squeeze=False, **options))
+    for ax in axes.flat:
+        ax.tick_params(labelsize=10)
+        ax.spines[["top", "right"]].set_visible(False)
+    return figure, axes
+
+
+def _label(ax: Axes, x: str = "", y: str = "", title: str = "") -> None:
+    ax.set_xlabel(x, fontsize=11)
+    ax.set_ylabel(y, fontsize=11)
+    ax.set_title(title, fontsize=11)
+
+
+def _image(ax: Axes, image: np.ndarray, title: str = "", **options) -> None:
+    ax.imshow(image, **({"cmap": "gray_r", "vmin": 0, "vmax": 255} | options))
+    ax.set(xticks=[], yticks=[])
+    ax.spines[:].set_visible(False)
+    ax.set_title(title, fontsize=9.5, pad=3)
+
+
+def images(
+    pictures: np.ndarray,
+    titles: Sequence[str] | None = None,
+    columns: int = 10,
+    **options,
+) -> Figure:
+    """A grid of images, (n, rows, columns), each with its title above."""
+    rows = -(-len(pictures) // columns)
+    cell = WIDTH / columns
+    figure, axes = _figure(rows * cell * (1.45 if titles else 1.02), rows, columns)
+    for ax in axes.flat:
+        ax.set_axis_off()
+    for i, (ax, picture) in enumerate(zip(axes.flat, pictures, strict=False)):
+        _image(ax, picture, titles[i] if titles else "", **options)
+    return figure
+
+
+def answers(
+    pictures: np.ndarray, labels: np.ndarray, probabilities: np.ndarray, columns: int = 6
+) -> Figure:
+    """Images with the network's answer and how sure it is; wrong ones are framed."""
+    predictions = probabilities.argmax(axis=1)
+    titles = [f"{k}, {p:.0%}" for k, p in zip(predictions, probabilities.max(axis=1), strict=True)]
+    figure = images(pictures, titles, columns)
+    for ax, said, truth in zip(figure.axes, predictions, labels, strict=False):
+        if said != truth:
+            ax.set_axis_on()
+            ax.spines[:].set(visible=True, color=RED, linewidth=2)
+            ax.set_title(f"✗ {ax.get_title()}", fontsize=9.5, pad=3, color=RED, weight="bold")
+            ax.set_xlabel(f"is {truth}", fontsize=9.5, color=RED, labelpad=2)
+    return figure
+
+
+def pixels(image: np.ndarray) -> Figure:
+    """An image with the number of each pixel written into it."""
+    figure, axes = _figure(WIDTH)
+    ax = axes[0, 0]
+    _image(ax, image)
+    for (row, column), value in np.ndenumerate(image):
+        colour = "white" if value > 127 else ("black" if value else "0.75")
+        ax.text(column, row, value, ha="center", va="center", fontsize=4.6, color=colour)
+    return figure
+
+
+def bars(values: Sequence[float], x: str, y: str, line: float | None = None) -> Figure:
+    """One bar for each class; a dashed line where a value to compare with is given."""
+    figure, axes = _figure(2.7)
+    ax = axes[0, 0]
+    ax.bar(range(len(values)), values, color=BLUE)
+    if line is not None:
+        ax.axhline(line, color="0.3", linestyle="--", linewidth=1)
+    ax.set_xticks(range(len(values)))
+    _label(ax, x, y)
+    return figure
+
+
+def splits(sizes: Mapping[str, int]) -> Figure:
+    """How a data set is divided, as one bar in true proportion."""
+    figure, axes = _figure(1.3)
+    ax, left = axes[0, 0], 0
+    for (name, size), colour in zip(sizes.items(), (BLUE, ORANGE, GREEN), strict=False):
+        ax.barh(0, size, left=left, color=colour)
+        above = size < sum(sizes.values()) / 5
+        ax.annotate(
+            f"{name}\n{size:,}", (left + size / 2, 0.42 if above else 0), fontsize=10.5,
+            ha="center", va="bottom" if above else "center", color="black" if above else "white",
+        )  # fmt: skip
+        left += size
+    ax.set_ylim(-0.5, 1.25)
+    ax.set_axis_off()
+    return figure
+
+
+def network(num_inputs: int, hidden_units: int, num_classes: int) -> Figure:
+    """The drawing of a network with one hidden layer."""
+    figure, axes = _figure(3.2)
+    ax = axes[0, 0]
+    ax.set_axis_off()
+    ax.set(xlim=(-0.35, 2.35), ylim=(-0.75, 1.12))
+    layers = [
+        (num_inputs, "pixels", 9),
+        (hidden_units, "hidden units", 11),
+        (num_classes, "digits", 10),
+    ]
+    places = [np.linspace(0, 1, shown) for _, _, shown in layers]
+    for x in (0, 1):
+        for start in places[x]:
+            for end in places[x + 1]:
+                ax.plot([x, x + 1], [start, end], color="0.82", linewidth=0.5, zorder=1)
+    for x, ((count, name, shown), heights) in enumerate(zip(layers, places, strict=True)):
+        cut = count > shown  # dots stand for the many that are not drawn
+        drawn = np.delete(heights, len(heights) // 2) if cut else heights
+        ax.scatter(np.full(len(drawn), x), drawn, s=90, color=COLOURS[x], zorder=2)
+        if cut:
+            ax.text(x, 0.5, "⋮", ha="center", va="center", fontsize=17, zorder=3)
+        ax.text(x, -0.14, f"{count:,}\n{name}", ha="center", va="top", fontsize=12)
+    for k, y in enumerate(places[2][::-1]):
+        ax.text(2.1, y, k, va="center", fontsize=10)
+    for x, (inputs, outputs) in enumerate(
+        ((num_inputs, hidden_units), (hidden_units, num_classes))
+    ):
+        text = f"{inputs:,} × {outputs:,} weights\n+ {outputs:,} biases"
+        ax.text(x + 0.5, -0.75, text, ha="center", va="bottom", fontsize=9.5, color="0.25")
+    return figure
+
+
+def curves(
+    lines: Mapping[str, tuple[Sequence[float], Sequence[float]]],
+    x: str,
+    y: str,
+    log: str = "",
+    ax: Axes | None = None,
+) -> Figure:
+    """Lines with markers, from name → (x values, y values).
+
+    Args:
+      log: "x", "y" or "xy" for logarithmic axes.
+      ax: draw here instead of in a new figure.
+    """
+    if ax is None:
+        ax = _figure(3.0)[1][0, 0]
+    for i, (name, (xs, ys)) in enumerate(lines.items()):
+        marker = MARKERS[i % 6] if len(xs) <= 30 else ""
+        ax.plot(xs, ys, color=COLOURS[i % 6], marker=marker, markersize=4.5, label=name)
+    if "x" in log:
+        ax.set_xscale("log")
+    if "y" in log:
+        ax.set_yscale("log")
+    _label(ax, x, y)
+    if len(lines) > 1:
+        ax.legend(fontsize=9.5, frameon=False)
+    return ax.figure
+
+
+def panels(rows: int, columns: int, height: float) -> tuple[Figure, list[Axes]]:
+    """An empty figure of several panels, to be filled by `curves` with `ax`."""
+    figure, axes = _figure(height, rows, columns)
+    return figure, list(axes.flat)
+
+
+def dots(groups: Mapping[str, Sequence[float]], y: str) -> Figure:
+    """Every value as a dot, with mean and 95 % interval of the mean for each group."""
+    figure, axes = _figure(3.0)
+    ax = axes[0, 0]
+    for i, (_, values) in enumerate(groups.items()):
+        values = np.asarray(values)
+        spread = np.linspace(-0.12, 0.12, len(values))
+        ax.scatter(i + spread, values, color=COLOURS[i % 6], marker=MARKERS[i % 6], s=28)
+        half = 1.96 * values.std(ddof=1) / np.sqrt(len(values))
+        ax.errorbar(i + 0.28, values.mean(), half, color="black", marker="_", capsize=5)
+    ax.set_xticks(range(len(groups)), list(groups))
+    ax.set_xlim(-0.6, len(groups) - 0.4)
+    _label(ax, "", y)
+    return figure
+
+
+def histograms(groups: Mapping[str, np.ndarray], x: str) -> Figure:
+    """One panel for each group of values, all on their own scale."""
+    figure, axes = _figure(2.3, 1, len(groups))
+    for ax, (name, values), colour in zip(axes.flat, groups.items(), COLOURS, strict=False):
+        ax.hist(np.ravel(values), bins=40, color=colour)
+        ax.set_yticks([])
+        _label(ax, x, "", name)
+    return figure
+
+
+def three_steps(logits: np.ndarray, probabilities: np.ndarray, label: int) -> Figure:
+    """Logits, then probabilities; the true class stands out by colour and hatching."""
+    figure, axes = _figure(2.7, 1, 2)
+    for ax, values, title in zip(
+        axes.flat, (logits, probabilities), ("logits", "after softmax"), strict=True
+    ):
+        shown = ax.bar(range(len(values)), values, color=SKY)
+        shown[label].set(color=ORANGE, hatch="//", edgecolor="black")
+        ax.axhline(0, color="0.3", linewidth=0.8)
+        ax.set_xticks(range(len(values)))
+        _label(ax, "digit", "", title)
+    return figure
+
+
+def confusion(matrix: np.ndarray) -> Figure:
+    """A confusion matrix; colour shows the errors, the diagonal stays plain."""
+    figure, axes = _figure(WIDTH)
+    ax = axes[0, 0]
+    errors = np.where(np.eye(len(matrix), dtype=bool), 0, matrix)
+    largest = max(errors.max(), 1)
+    ax.imshow(errors, cmap="Oranges", norm=SymLogNorm(3, vmin=0, vmax=largest * 1.8))
+    for (truth, answer), count in np.ndenumerate(matrix):
+        on_diagonal = truth == answer
+        ax.text(
+            answer, truth, f"{count:,}" if count else "·", ha="center", va="center",
+            fontsize=9.5, color="0.55" if on_diagonal or not count else "black",
+        )  # fmt: skip
+    ax.set_xticks(range(len(matrix)))
+    ax.set_yticks(range(len(matrix)))
+    ax.spines[:].set_visible(False)
+    _label(ax, "the network's answer", "the truth")
+    return figure
+
+
+def threshold(scores: np.ndarray, positive: np.ndarray, x: str) -> Figure:
+    """Precision and recall of "yes" at every threshold."""
+    thresholds = np.linspace(0.01, 0.99, 99)
+    counts = [threshold_counts(scores, positive, t) for t in thresholds]
+    precision = [tp / max(tp + fp, 1) for tp, fp, _, _ in counts]
+    recall = [tp / max(tp + fn, 1) for tp, _, fn, _ in counts]
+    figure, axes = _figure(3.0)
+    ax = axes[0, 0]
+    ax.plot(thresholds, precision, color=BLUE, label="precision")
+    ax.plot(thresholds, recall, color=ORANGE, linestyle="--", label="recall")
+    _label(ax, x, "share")
+    ax.legend(fontsize=10, frameon=False)
+    return figure
+
+
+def reliability(evaluation: Evaluation) -> Figure:
+    """How often the network is right, against how sure it says it is."""
+    confidence, right, counts = calibration(evaluation)
+    figure, axes = _figure(3.2)
+    ax = axes[0, 0]
+    ax.plot([0, 1], [0, 1], color="0.5", linestyle="--", linewidth=1)
+    ax.scatter(confidence, right, s=12 + 3 * np.sqrt(counts), color=BLUE, zorder=2)
+    ax.set(xlim=(0.2, 1.02), ylim=(0, 1.05))
+    _label(ax, "how sure the network says it is", "share that is right")
+    return figure
+
+
+def weights(kernels: np.ndarray, columns: int = 8, titles: Sequence[str] | None = None) -> Figure:
+    """Units' weights as images (n, rows, columns): blue counts against, red counts for."""
+    largest = np.abs(kernels).max()
+    return images(kernels, titles, columns, cmap="RdBu_r", vmin=-largest, vmax=largest)

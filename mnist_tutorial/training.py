@@ -1,0 +1,211 @@
+"""Chapter 5: the loss, one update, one epoch, and the whole training."""
+
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from mnist_tutorial.config import Config
+from mnist_tutorial.data import Dataset
+from mnist_tutorial.model import MLP, create_model
+
+# Inside compiled code these variables are ordinary inputs: a new value needs no new
+# compilation, and `jax.vmap` can train many networks that differ in them. All others
+# decide the shape of the program.
+KNOBS = (
+    "num_validation",
+    "num_epochs",
+    "seed",
+    "init_scale",
+    "learning_rate",
+    "momentum",
+    "l2",
+)
+SHAPES = tuple(name for name in Config.__dataclass_fields__ if name not in KNOBS)
+
+
+def _flatten(config: Config):
+    return [getattr(config, name) for name in KNOBS], tuple(
+        getattr(config, name) for name in SHAPES
+    )
+
+
+def _unflatten(shapes, knobs) -> Config:
+    config = object.__new__(Config)  # no checks: knobs may be traced arrays here
+    config.__dict__.update(zip(KNOBS, knobs, strict=True))
+    config.__dict__.update(zip(SHAPES, shapes, strict=True))
+    return config
+
+
+jax.tree_util.register_pytree_node(Config, _flatten, _unflatten)
+
+
+class TrainState(NamedTuple):
+    """All that training changes, enough to stop and go on as if nothing happened.
+
+    Attributes:
+      model: the network.
+      opt_state: what the optimizer remembers, here the momentum.
+      epoch: () int32, epochs done.
+    """
+
+    model: MLP
+    opt_state: optax.OptState
+    epoch: jax.Array
+
+
+class History(NamedTuple):
+    """What was seen while training; the first axis of each array is the epoch.
+
+    Attributes:
+      update_loss: (epochs, updates) float32, the loss of each batch before its update.
+      train_loss, train_accuracy: (epochs,) float32, over the epoch's batches.
+      validation_loss, validation_accuracy: (epochs,) float32, after the epoch; NaN
+        where there are no validation images.
+      seconds: (epochs,) float32, wall-clock time; the first includes compilation.
+    """
+
+    update_loss: np.ndarray
+    train_loss: np.ndarray
+    train_accuracy: np.ndarray
+    validation_loss: np.ndarray
+    validation_accuracy: np.ndarray
+    seconds: np.ndarray
+
+
+def make_optimizer(config: Config) -> optax.GradientTransformation:
+    """Stochastic gradient descent with (Nesterov) momentum."""
+    return optax.sgd(config.learning_rate, config.momentum, config.nesterov)
+
+
+def create_state(config: Config) -> TrainState:
+    """A new network, ready to train."""
+    model = create_model(config)
+    return TrainState(model, make_optimizer(config).init(model), jnp.int32(0))
+
+
+def cross_entropy(logits: jax.Array, labels: jax.Array) -> jax.Array:
+    """Minus the log of the probability given to the true class, (n,) float32."""
+    return optax.softmax_cross_entropy_with_integer_labels(logits, labels)
+
+
+def penalty(model: MLP) -> jax.Array:
+    """Half the sum of all squared weights; biases are free."""
+    kernels = [weights for weights in jax.tree.leaves(model) if weights.ndim > 1]
+    return sum(jnp.sum(kernel**2) for kernel in kernels) / 2
+
+
+def loss_fn(model: MLP, images: jax.Array, labels: jax.Array, l2: float):
+    """The number that training makes small, and the logits it was made from."""
+    logits = model(images)
+    return cross_entropy(logits, labels).mean() + l2 * penalty(model), logits
+
+
+def measure(logits: jax.Array, labels: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Mean cross-entropy and accuracy, both () float32."""
+    return cross_entropy(logits, labels).mean(), jnp.mean(logits.argmax(-1) == labels)
+
+
+@jax.jit
+def train_step(state: TrainState, images: jax.Array, labels: jax.Array, config: Config):
+    """One update: look at a batch, guess, correct every weight a little.
+
+    Args:
+      images: (n, num_rows, num_columns), pixels from 0 to 255.
+      labels: (n,) integers.
+
+    Returns:
+      The new state, and the batch's (loss, accuracy) before the update.
+    """
+    model, opt_state, epoch = state
+    grad_fn = jax.grad(loss_fn, has_aux=True)
+    grads, logits = grad_fn(model, images, labels, config.l2)
+    updates, opt_state = make_optimizer(config).update(grads, opt_state)
+    model = optax.apply_updates(model, updates)
+    return TrainState(model, opt_state, epoch), measure(logits, labels)
+
+
+@partial(jax.jit, donate_argnames="state")
+def train_epoch(state: TrainState, images: jax.Array, labels: jax.Array, config: Config):
+    """One pass over all images, in a new order: one compiled call.
+
+    The order depends on `config.seed` and the epoch alone, so a stopped training
+    goes on with the batches it would have had. The last batch holds what is left.
+
+    Returns:
+      The new state, and (losses, accuracies) of all batches, each (updates,) float32.
+    """
+    _, shuffle_key = jax.random.split(jax.random.key(config.seed))
+    key = jax.random.fold_in(shuffle_key, state.epoch)
+    order = jax.random.permutation(key, len(images))
+
+    def step(state, batch):
+        return train_step(state, images[batch], labels[batch], config)
+
+    full = len(images) // config.batch_size * config.batch_size
+    state, metrics = jax.lax.scan(step, state, order[:full].reshape(-1, config.batch_size))
+    if full < len(images):
+        state, last = step(state, order[full:])
+        metrics = jax.tree.map(jnp.append, metrics, last)
+    return state._replace(epoch=state.epoch + 1), metrics
+
+
+@jax.jit
+def validate(model: MLP, images: jax.Array, labels: jax.Array):
+    """Loss and accuracy of a network on images it is not trained on."""
+    return measure(model(images), labels)
+
+
+def fit(
+    config: Config,
+    data: Dataset,
+    resume: tuple[TrainState, History] | None = None,
+    on_epoch: Callable[[TrainState, History], None] | None = None,
+) -> tuple[TrainState, History]:
+    """Trains a network until it has seen `config.num_epochs` epochs.
+
+    Args:
+      data: what `load_mnist` returns; the test images are not touched.
+      resume: a training to go on with, which is used up. None starts a new network.
+      on_epoch: called after each epoch with the state and the history so far. The
+        state's arrays are used up by the next epoch: copy what is to be kept.
+
+    Returns:
+      The final state, and the history of all epochs.
+
+    Raises:
+      ValueError: the batch is larger than the training set.
+      FloatingPointError: the training diverged; the message says which knob to turn.
+    """
+    train, validation = jax.tree.map(jnp.asarray, (data.train, data.validation))
+    num_images = len(train.labels)
+    if config.batch_size > num_images:
+        raise ValueError(
+            f"batch_size {config.batch_size} is larger than the {num_images} training "
+            "images; choose a smaller one"
+        )
+    state, history = resume or (create_state(config), None)
+    epochs = list(zip(*history, strict=True)) if history else []
+    sizes = np.full(config.updates_per_epoch(num_images), config.batch_size)
+    sizes[-1] = num_images - sizes[:-1].sum()
+    while len(epochs) < config.num_epochs:
+        start = time.perf_counter()
+        state, (losses, accuracies) = train_epoch(state, *train, config)
+        if not np.isfinite(losses).all():
+            raise FloatingPointError(
+                f"the loss is no longer a number in epoch {len(epochs) + 1}: the steps are "
+                f"too large. Lower learning_rate ({config.learning_rate}), momentum "
+                f"({config.momentum}) or init_scale ({config.init_scale})"
+            )
+        held_out = validate(state.model, *validation) if len(validation.labels) else [np.nan] * 2
+        means = [np.average(values, weights=sizes) for values in (losses, accuracies)]
+        epochs.append((losses, *means, *held_out, time.perf_counter() - start))
+        history = History(*(np.array(c, np.float32) for c in zip(*epochs, strict=True)))
+        if on_epoch:
+            on_epoch(state, history)
+    return state, history

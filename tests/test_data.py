@@ -1,0 +1,239 @@
+"""The data are the original MNIST, and a bad copy is met with a clear error.
+
+The digests below were made from the four original downloads, whose SHA-256 sums are those
+that TensorFlow Datasets registers for mnist/3.0.1. Where MNIST_IDX names a folder with
+these downloads, they are made again from them.
+"""
+
+import gzip
+import hashlib
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mnist_tutorial import data as data_module
+from mnist_tutorial.config import Config
+from mnist_tutorial.data import PREPARED, DataError, load_mnist
+
+IDX = {
+    "train": ("train", 60_000, "386a0fff07efe9ae3f934853780556ca1fe630371d4964508a3e3256c2063b0e"),
+    "test": ("t10k", 10_000, "292a2c8e9008782f6c6c94df46012a17c808c2666413d175e62502bbcf68dd61"),
+}
+FIRST_ORIGINALS = {"train": [16399, 1680, 47917], "test": [9933, 5669, 163]}
+
+
+def digest(images, labels):
+    """One hash of all examples, whatever their order."""
+    rows = np.concatenate([images.reshape(len(images), -1), labels[:, None]], axis=1)
+    rows = rows.astype(np.uint8)
+    return hashlib.sha256(b"".join(sorted(row.tobytes() for row in rows))).hexdigest()
+
+
+def read_idx(folder, stem):
+    """The originals, read by their format's definition."""
+    images, labels = (
+        gzip.decompress((Path(folder) / f"{stem}-{kind}-ubyte.gz").read_bytes())
+        for kind in ("images-idx3", "labels-idx1")
+    )
+    return (
+        np.frombuffer(images, np.uint8, offset=16).reshape(-1, 28, 28),
+        np.frombuffer(labels, np.uint8, offset=8),
+    )
+
+
+@pytest.fixture
+def empty_cache(tmp_path, monkeypatch):
+    monkeypatch.setattr(data_module, "cache_dir", lambda: tmp_path / "cache")
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def copy_of_data(tmp_path):
+    """A copy that a test may damage."""
+    shutil.copytree(PREPARED, tmp_path / "prepared")
+    return tmp_path / "prepared"
+
+
+def whole(data, split):
+    """A split as it was before some training images were held out."""
+    if split == "test":
+        return data.test
+    return [np.concatenate(pair) for pair in zip(data.train, data.validation, strict=True)]
+
+
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_the_prepared_copy_holds_the_original_examples(mnist, split):
+    images, labels = whole(mnist, split)
+    assert len(images) == IDX[split][1]
+    assert digest(images, labels) == IDX[split][2]
+
+
+@pytest.mark.skipif("MNIST_IDX" not in os.environ, reason="MNIST_IDX names no folder of originals")
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_against_the_original_files(mnist, split):
+    stem, _, expected = IDX[split]
+    originals = read_idx(os.environ["MNIST_IDX"], stem)
+    assert digest(*originals) == expected
+    images, labels = whole(mnist, split)
+    for place, original in enumerate(FIRST_ORIGINALS[split]):
+        np.testing.assert_array_equal(images[place], originals[0][original])
+        assert labels[place] == originals[1][original]
+
+
+def test_order_of_the_examples_is_that_of_tensorflow_datasets(mnist):
+    ordered = hashlib.sha256(np.concatenate(mnist.train.images).tobytes()).hexdigest()
+    assert ordered == "a4ec9f9ce4ccf1228140e1322414b4b30465baf8ca0a160948be5045d12c630e"
+
+
+def test_shapes_and_types(mnist):
+    for examples, size in zip(mnist, (55_000, 5_000, 10_000), strict=True):
+        assert examples.images.shape == (size, 28, 28) and examples.images.dtype == np.uint8
+        assert examples.labels.shape == (size,) and examples.labels.dtype == np.int32
+        assert set(examples.labels) == set(range(10))
+
+
+def test_validation_is_the_end_of_the_training_images(mnist):
+    original = load_mnist(Config(num_validation=0))
+    assert len(original.train.labels) == 60_000 and len(original.validation.labels) == 0
+    np.testing.assert_array_equal(original.train.images[55_000:], mnist.validation.images)
+    np.testing.assert_array_equal(original.train.labels[:55_000], mnist.train.labels)
+    np.testing.assert_array_equal(original.test.labels, mnist.test.labels)
+
+
+def test_no_image_is_in_two_splits(mnist):
+    seen = [{image.tobytes() for image in examples.images} for examples in mnist]
+    assert not (seen[0] & seen[1] or seen[0] & seen[2] or seen[1] & seen[2])
+
+
+@pytest.mark.parametrize("name", ["minst", "../mnist", "", "kmnist"])
+def test_an_unknown_data_set_is_named_with_the_remedy(name):
+    with pytest.raises(DataError, match=f"no prepared copy of the data set '{name}'.*prepare_data"):
+        load_mnist(Config(dataset=name))
+
+
+@pytest.mark.parametrize("count", [60_000, 70_000])
+def test_nothing_left_to_train_on(count):
+    with pytest.raises(ValueError, match=f"num_validation {count} leaves nothing to train on"):
+        load_mnist(Config(num_validation=count))
+
+
+@pytest.mark.parametrize("wrong", [dict(num_rows=32), dict(num_columns=14)])
+def test_images_of_another_shape(wrong):
+    with pytest.raises(DataError, match=r"images of \(28, 28\) pixels"):
+        load_mnist(Config(**wrong))
+
+
+def test_labels_beyond_the_classes():
+    with pytest.raises(DataError, match="has the label 9, but .* num_classes = 5"):
+        load_mnist(Config(num_classes=5))
+
+
+def damage(folder, kind):
+    file = next(folder.glob("mnist/3.0.1/mnist-test*"))
+    content = bytearray(file.read_bytes())
+    match kind:
+        case "absent":
+            file.unlink()
+            return
+        case "truncated":
+            content = content[: len(content) // 2]
+        case "empty":
+            content = b""
+        case "bit-flipped":
+            content[1_000_000] ^= 4
+    file.write_bytes(content)
+
+
+@pytest.mark.parametrize("kind", ["absent", "truncated", "empty", "bit-flipped"])
+def test_a_damaged_copy_gives_an_error_and_no_cache(empty_cache, copy_of_data, kind, monkeypatch):
+    damage(copy_of_data, kind)
+    monkeypatch.setattr(data_module, "SPLITS", ("test",))  # the damaged one alone: faster
+    with pytest.raises(DataError, match="test split .* damaged or incomplete"):
+        data_module._read_cached(copy_of_data / "mnist/3.0.1")
+    assert not list(empty_cache.glob("*"))
+
+
+def test_a_missing_copy_gives_an_error_at_once(tmp_path, monkeypatch):
+    monkeypatch.setattr(data_module, "PREPARED", tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    with pytest.raises(DataError, match="no prepared copy of the data set 'mnist'"):
+        load_mnist()
+
+
+def test_cache_is_written_read_and_made_again_when_damaged(
+    empty_cache, copy_of_data, mnist, monkeypatch
+):
+    monkeypatch.setattr(data_module, "SPLITS", ("test",))
+    folder = copy_of_data / "mnist/3.0.1"
+    (decoded,) = data_module._read_cached(folder)
+    np.testing.assert_array_equal(decoded.images, mnist.test.images)
+    (cached,) = empty_cache.iterdir()
+    content = bytearray(cached.read_bytes())
+    monkeypatch.setattr(data_module, "_decode", None)  # must not be needed
+    (again,) = data_module._read_cached(folder)
+    np.testing.assert_array_equal(again.images, decoded.images)
+    monkeypatch.undo()
+    monkeypatch.setattr(data_module, "cache_dir", lambda: empty_cache)
+    monkeypatch.setattr(data_module, "SPLITS", ("test",))
+    for bad in (content[:1000], b"", content[:5000] + b"\1" + content[5001:]):
+        cached.write_bytes(bad)
+        with pytest.warns(UserWarning, match="is damaged"):
+            (repaired,) = data_module._read_cached(folder)
+        np.testing.assert_array_equal(repaired.images, decoded.images)
+        assert cached.read_bytes() == bytes(content)
+
+
+def test_another_copy_has_another_cache(empty_cache, copy_of_data, monkeypatch):
+    monkeypatch.setattr(data_module, "SPLITS", ("test",))
+    folder = copy_of_data / "mnist/3.0.1"
+    data_module._read_cached(folder)
+    info = folder / "dataset_info.json"
+    info.write_text(info.read_text().replace("handwritten", "hand-written"))
+    data_module._read_cached(folder)
+    assert len(list(empty_cache.iterdir())) == 2
+
+
+def test_a_cache_that_cannot_be_written_is_done_without(tmp_path, monkeypatch, copy_of_data):
+    blocked = tmp_path / "file"
+    blocked.write_text("a file stands where the folder should be")
+    monkeypatch.setattr(data_module, "cache_dir", lambda: blocked / "cache")
+    monkeypatch.setattr(data_module, "SPLITS", ("test",))
+    with pytest.warns(UserWarning, match="can't keep the decoded images in .*decoded anew"):
+        (test,) = data_module._read_cached(copy_of_data / "mnist/3.0.1")
+    assert len(test.labels) == 10_000
+
+
+def test_a_failed_write_leaves_the_old_file_and_no_other(tmp_path, monkeypatch):
+    file = tmp_path / "file"
+    file.write_bytes(b"old")
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        data_module.write_whole(file, b"new")
+    assert file.read_bytes() == b"old" and list(tmp_path.iterdir()) == [file]
+
+
+def test_no_network_is_asked_for(empty_cache, monkeypatch):
+    def refuse(*arguments, **_):
+        raise AssertionError(f"asked for the network: {arguments}")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+    assert len(load_mnist().train.labels) == 55_000
+
+
+def test_tensorflow_is_not_imported():
+    code = (
+        "import sys, mnist_tutorial.data as d; d._decode(d.find_prepared('mnist'), 'test');"
+        "assert 'tensorflow' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

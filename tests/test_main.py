@@ -1,0 +1,128 @@
+import dataclasses
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from mnist_tutorial.__main__ import main
+from mnist_tutorial.checkpoints import load_model
+from mnist_tutorial.config import Config
+from mnist_tutorial.evaluation import evaluate
+
+QUICK = ["--num-epochs", "1", "--hidden-units", "16", "--num-validation", "50000"]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("run")
+    command = [sys.executable, "-m", "mnist_tutorial", "--json", *QUICK]
+    return folder, subprocess.run(command, cwd=folder, capture_output=True, text=True)
+
+
+def test_json_is_one_object_and_nothing_else(run, mnist):
+    folder, done = run
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    assert {
+        "accuracy", "macro_precision", "macro_recall", "macro_f1", "confusion_matrix",
+        "train_seconds", "num_parameters", "config",
+    } <= set(result)  # fmt: skip
+    expected = Config(num_epochs=1, hidden_units=16, num_validation=50_000)
+    assert result["config"] == dataclasses.asdict(expected)
+    assert result["num_parameters"] == 784 * 16 + 16 + 160 + 10
+    assert 0 < result["train_seconds"] < 600
+    model, config = load_model(folder / "mnist.safetensors")
+    assert config == expected
+    evaluation = evaluate(model, mnist.test)
+    np.testing.assert_array_equal(result["confusion_matrix"], evaluation.confusion)
+    assert result["accuracy"] == evaluation.metrics.accuracy > 0.5
+    assert result["macro_f1"] == evaluation.metrics.macro_f1
+
+
+def test_progress_goes_to_stderr_line_by_line(run):
+    _, done = run
+    assert "\r" not in done.stderr and "epoch 1 of 1:" in done.stderr
+    assert "Saved the weights: mnist.safetensors" in done.stderr
+
+
+def test_the_report_for_people(tmp_path, capsys):
+    assert main([*QUICK, "--save", str(tmp_path / "weights")]) == 0
+    out = capsys.readouterr().out
+    assert "errors of 10,000 (95 % interval:" in out and "Confusion matrix" in out
+    assert (tmp_path / "weights").exists()
+
+
+def test_a_checkpoint_is_gone_on_from(tmp_path, capsys):
+    command = [*QUICK[2:], "--save", str(tmp_path / "w"), "--checkpoint", str(tmp_path / "c")]
+    main(["--num-epochs", "1", *command])
+    assert main(["--num-epochs", "3", "--json", *command]) == 0
+    captured = capsys.readouterr()
+    assert "Going on after epoch 1" in captured.err and "epoch 3 of 3" in captured.err
+    main(["--num-epochs", "3", "--json", *QUICK[2:], "--save", str(tmp_path / "x")])
+    undisturbed = json.loads(capsys.readouterr().out)
+    resumed = json.loads(captured.out.strip().split("\n")[-1])
+    assert resumed["confusion_matrix"] == undisturbed["confusion_matrix"]
+
+
+def test_a_checkpoint_of_another_configuration_is_refused(tmp_path, capsys):
+    command = ["--save", str(tmp_path / "w"), "--checkpoint", str(tmp_path / "c"), *QUICK]
+    main(command)
+    capsys.readouterr()
+    assert main([*command, "--seed", "4"]) == 1
+    assert "was made with another seed (123, now 4)" in capsys.readouterr().err
+
+
+def test_help_lists_every_variable_with_default_and_meaning(capsys):
+    with pytest.raises(SystemExit) as left:
+        main(["--help"])
+    assert left.value.code == 0
+    words = " ".join(capsys.readouterr().out.split())
+    for field in dataclasses.fields(Config):
+        assert f"--{field.name.replace('_', '-')}" in words
+        assert field.metadata["meaning"] in words
+        assert f"(default: {field.default})" in words
+
+
+@pytest.mark.parametrize(
+    "arguments, words",
+    [
+        (["--batch-size", "0"], "batch_size must be at least 1, got 0"),
+        (["--batch-size", "many"], "argument --batch-size: invalid int value: 'many'"),
+        (["--learning-rate", "-1"], "learning_rate must be above 0, got -1.0"),
+        (["--num-epochs", "0"], "num_epochs must be at least 1, got 0"),
+        (["--activation", "step"], "argument --activation: invalid choice: 'step'"),
+        (["--colour", "red"], "unrecognized arguments: --colour red"),
+        (["--save", "no/such/folder/file"], "is not a file in a folder that exists"),
+        (["--batch-size", "60000"], "batch_size 60000 is larger than the 55000 training images"),
+        (["--num-validation", "60000"], "num_validation 60000 leaves nothing to train on"),
+    ],
+)
+def test_bad_arguments_give_one_line_and_code_2(arguments, words, capsys):
+    with pytest.raises(SystemExit) as left:
+        main(arguments)
+    captured = capsys.readouterr()
+    assert left.value.code == 2 and not captured.out
+    assert words in captured.err.strip().split("\n")[-1]
+
+
+def test_bad_arguments_are_found_before_anything_is_read():
+    command = [sys.executable, "-m", "mnist_tutorial", "--l2", "-1"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 2 and done.stdout == ""
+    assert done.stderr == "mnist-tutorial: l2 must be at least 0, got -1.0\n"
+
+
+@pytest.mark.parametrize(
+    "arguments, words",
+    [
+        (["--dataset", "minst"], "no prepared copy of the data set 'minst'"),
+        (["--num-rows", "14"], "num_rows, num_columns = (14, 28)"),
+        ([*QUICK, "--learning-rate", "1e9"], "Lower learning_rate (1000000000.0)"),
+    ],
+)
+def test_what_goes_wrong_later_gives_code_1(arguments, words, tmp_path, capsys):
+    assert main([*arguments, "--save", str(tmp_path / "weights")]) == 1
+    assert words in capsys.readouterr().err
+    assert not (tmp_path / "weights").exists()

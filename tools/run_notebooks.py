@@ -1,0 +1,254 @@
+"""Runs the chapters' notebooks and stores them back with their outputs.
+
+    python -m tools.run_notebooks [--fresh] [chapters/*.ipynb ...]
+
+Each notebook runs from top to bottom in a kernel of its own, of the Python that runs this, in the
+notebook's folder. It is stored whole or, when a cell fails or writes to stderr, not at all. A cell
+whose new outputs equal the stored ones under the policy of `tools/notebook_outputs.py` keeps those,
+and so does one tagged `nbval-ignore-output`: running the book anew changes only what has changed.
+"""
+
+import argparse
+import os
+import re
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import ipykernel.kernelspec
+import nbformat
+from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
+from jupyter_client.manager import AsyncKernelManager
+from nbclient import NotebookClient
+from nbclient.exceptions import CellControlSignal
+from nbformat import NotebookNode
+
+from tools import notebook_outputs
+
+CHAPTERS = Path(__file__).resolve().parents[1] / "chapters"
+TIMEOUT = 600  # seconds a cell
+
+# What front ends and runners leave behind in a cell's metadata.
+TRANSIENT = ("execution", "ExecuteTime", "collapsed", "scrolled", "trusted", "widgets")
+
+
+class NotebookError(Exception):
+    """A notebook that can't be stored; the message names the cell."""
+
+
+class _ThisPython(KernelSpecManager):
+    """Finds the kernel of the running Python, whatever kernels are installed elsewhere."""
+
+    def get_kernel_spec(self, kernel_name: str) -> KernelSpec:
+        return KernelSpec(**ipykernel.kernelspec.get_kernel_dict())
+
+
+def read(path: Path) -> NotebookNode:
+    """Returns a notebook, also one written by hand without ids and outputs.
+
+    Raises:
+        NotebookError: the file isn't a notebook of format 4.
+    """
+    try:
+        notebook = nbformat.v4.reads(path.read_text(encoding="utf-8"))
+        if notebook.nbformat != 4:
+            raise ValueError(f"notebook format {notebook.nbformat}, needed is 4")
+        notebook.nbformat_minor = max(notebook.nbformat_minor, 5)  # the first with cell ids
+        taken = {cell.get("id") for cell in notebook.cells}
+        for index, cell in enumerate(notebook.cells):
+            if "id" not in cell:
+                cell.id = next(new for new in _ids(index) if new not in taken)
+                taken.add(cell.id)
+            cell.setdefault("metadata", NotebookNode())
+            if cell.cell_type == "code":
+                cell.setdefault("outputs", [])
+                cell.setdefault("execution_count", None)
+        nbformat.validate(notebook)
+    except (OSError, AttributeError, ValueError, nbformat.ValidationError) as error:
+        raise NotebookError(f"{path}: can't be read as a notebook: {error}") from error
+    return notebook
+
+
+def _ids(index: int) -> Sequence[str]:
+    return [f"cell-{index + 1:02d}", *(f"cell-{index + 1:02d}-{more}" for more in range(2, 100))]
+
+
+def execute(notebook: NotebookNode, path: Path) -> list[float]:
+    """Runs a notebook in place.
+
+    Args:
+        notebook: the notebook; its cells get the new outputs and counts 1 to n.
+        path: its file, for messages and for the working directory.
+
+    Returns:
+        The seconds that each code cell took.
+
+    Raises:
+        NotebookError: a cell is empty, fails, takes too long or writes to stderr.
+    """
+    code_cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    for number, cell in enumerate(code_cells, start=1):
+        cell.outputs, cell.execution_count = [], None
+        if not cell.source.strip():
+            raise NotebookError(f"{path}, code cell {number} is empty")
+    started: dict[int, float] = {}
+    seconds: dict[int, float] = {}
+
+    def start(cell: NotebookNode, cell_index: int) -> None:
+        started[cell_index] = time.perf_counter()
+
+    def stop(cell: NotebookNode, cell_index: int, execute_reply: dict[str, Any]) -> None:
+        seconds[cell_index] = time.perf_counter() - started[cell_index]
+
+    client = NotebookClient(
+        notebook,
+        km=AsyncKernelManager(kernel_spec_manager=_ThisPython()),
+        resources={"metadata": {"path": str(path.resolve().parent)}},
+        timeout=TIMEOUT,
+        extra_arguments=["--log-level=ERROR"],  # not "running over TCP", at each start
+        coalesce_streams=False,  # it would move text printed after a figure before it
+        force_raise_errors=True,
+        record_timing=False,
+        on_cell_execute=start,
+        on_cell_executed=stop,
+    )
+    try:
+        # The kernel manager is ours; without `cleanup_kc` nbclient would leave the kernel running.
+        client.execute(env=notebook_outputs.kernel_environment(), cleanup_kc=True)
+    except (CellControlSignal, RuntimeError) as error:  # failed, timed out, or the kernel died
+        trace = re.sub(r"\x1b\[[0-9;]*m", "", str(error)).strip()
+        raise NotebookError(f"{path}, code cell {len(started)} failed:\n{trace}") from error
+    for number, cell in enumerate(code_cells, start=1):
+        problems = notebook_outputs.output_problems(cell.outputs)
+        if problems:
+            raise NotebookError(f"{path}, code cell {number}: {problems[0]}")
+        if cell.execution_count != number:
+            raise NotebookError(
+                f"{path}, code cell {number} has execution count {cell.execution_count}: "
+                "no tag may skip a cell, and no cell may run another"
+            )
+    return list(seconds.values())
+
+
+def clean(notebook: NotebookNode) -> None:
+    """Leaves of a notebook, in place, what readers see and nothing of who ran it and when."""
+    notebook.metadata.pop("widgets", None)
+    notebook.metadata.kernelspec = NotebookNode(
+        display_name="Python 3", language="python", name="python3"
+    )
+    notebook.metadata.language_info = NotebookNode(name="python")
+    for cell in notebook.cells:
+        for key in TRANSIENT:
+            cell.metadata.pop(key, None)
+        if cell.cell_type == "code":
+            cell.outputs = notebook_outputs.tidy(cell.outputs)
+
+
+def keep_stored(notebook: NotebookNode, stored: NotebookNode) -> list[str]:
+    """Puts back, in place, the stored outputs of cells whose new ones say the same.
+
+    Returns:
+        Notes on ignored cells that kept outputs which differ in more than numbers.
+    """
+    notes = []
+    for number, (cell, old) in enumerate(_code_cells(notebook, stored), start=1):
+        if old.execution_count is None or notebook_outputs.output_problems(old.outputs):
+            continue
+        found = notebook_outputs.differences(
+            old.outputs, cell.outputs, notebook_outputs.policy_of(cell)
+        )
+        ignored = notebook_outputs.IGNORE_TAG in notebook_outputs.tags(cell) and old.outputs
+        if found and ignored:
+            notes.append(f"code cell {number} is ignored and keeps its outputs (else --fresh)")
+        if ignored or not found:
+            cell.outputs = notebook_outputs.tidy(old.outputs)
+            for output in cell.outputs:
+                if output.output_type == "execute_result":
+                    output.execution_count = cell.execution_count
+    return notes
+
+
+def _code_cells(*notebooks: NotebookNode) -> Any:
+    cells = [[cell for cell in each.cells if cell.cell_type == "code"] for each in notebooks]
+    return zip(*cells, strict=True)
+
+
+def write(notebook: NotebookNode, path: Path) -> None:
+    """Stores a notebook whole or not at all; a file that wouldn't change isn't touched."""
+    nbformat.validate(notebook)
+    text = nbformat.v4.writes(notebook, indent=1, ensure_ascii=False) + "\n"
+    path = path.resolve()  # a link stays a link
+    if path.read_text(encoding="utf-8") == text:
+        return
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+        shutil.copymode(path, temporary)
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+def run(path: Path, fresh: bool = False) -> tuple[list[float], list[str]]:
+    """Runs one notebook and stores it.
+
+    Args:
+        path: the notebook's file.
+        fresh: replace also outputs that say the same as the stored ones.
+
+    Returns:
+        The seconds of each code cell, and notes for the one who runs it.
+
+    Raises:
+        NotebookError: the notebook fails; the file is as it was.
+    """
+    stored, notebook = read(path), read(path)
+    for number, (cell,) in enumerate(_code_cells(notebook), start=1):
+        try:
+            notebook_outputs.policy_of(cell)
+        except ValueError as error:
+            raise NotebookError(f"{path}, code cell {number}: {error}") from error
+    seconds = execute(notebook, path)
+    clean(notebook)
+    notes = [] if fresh else keep_stored(notebook, stored)
+    write(notebook, path)
+    return seconds, notes
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the notebooks that the command line names, or all chapters; returns the exit status."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("notebooks", nargs="*", type=Path, help="default: all in chapters/")
+    parser.add_argument("--fresh", action="store_true", help="replace all stored outputs")
+    options = parser.parse_args(arguments)
+    notebooks = options.notebooks or sorted(CHAPTERS.rglob("[!.]*.ipynb"))
+    total, failed = 0.0, 0
+    for path in notebooks:
+        begin = time.perf_counter()
+        try:
+            seconds, notes = run(path, options.fresh)
+        except NotebookError as error:
+            print(error, file=sys.stderr)
+            failed += 1
+            continue
+        spent = time.perf_counter() - begin
+        total += spent
+        line = f"{path}: {spent:.1f} s"
+        if seconds:
+            slowest = max(range(len(seconds)), key=seconds.__getitem__)
+            line += f", slowest code cell {slowest + 1}: {seconds[slowest]:.1f} s"
+        print(line, flush=True)
+        for note in notes:
+            print(f"  {note}")
+    print(f"{len(notebooks) - failed} of {len(notebooks)} notebooks stored, {total:.1f} s")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
