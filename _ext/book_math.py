@@ -5,10 +5,12 @@ screen readers can read it. A formula that can't be translated is a warning of t
 """
 
 import re
+from typing import Any
 
 from docutils import nodes
 from latex2mathml.converter import convert
 from sphinx.application import Sphinx
+from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util import logging
 from sphinx.writers.html5 import HTML5Translator
 
@@ -17,8 +19,10 @@ logger = logging.getLogger(__name__)
 # latex2mathml passes on what it doesn't know instead of failing: unknown commands, stray braces
 # and ampersands, and alphabets (bold italic, say) that no browser draws.
 UNKNOWN = re.compile(r'<m[ino]>(\\\w+|[&{}])</m[ino]>|mathvariant="(?!normal|monospace)([\w-]+)"')
-# It takes these operators for identifiers, which would lose the space around them.
-OPERATORS = re.compile(r"<mi>(&#x000B1;|&#x02213;|&#x0007E;)</mi>")
+# It takes these for identifiers, which have no space around them.
+OPERATOR = re.compile(r"<mi>(&#x000B1;|&#x02213;)</mi>")
+# Names of functions get a thin space, but none before the parenthesis of their argument.
+FUNCTION = re.compile(r'<m[io]>([A-Za-z]{2,})</m[io]>(<mo stretchy="false">&#x00028;)?')
 
 
 def to_mathml(tex: str, display: str) -> str:
@@ -34,7 +38,7 @@ def to_mathml(tex: str, display: str) -> str:
     Raises:
         ValueError: for TeX that isn't understood in full.
     """
-    tex = tex.replace("{aligned}", "{split}").replace(r"\sim", "∼")
+    tex = tex.replace("{aligned}", "{split}")  # the same thing, under the name it knows
     if len(re.findall(r"(?<!\\)\{", tex)) != len(re.findall(r"(?<!\\)\}", tex)):
         raise ValueError("unbalanced braces")
     try:
@@ -43,7 +47,14 @@ def to_mathml(tex: str, display: str) -> str:
         raise ValueError(type(error).__name__) from error
     if unknown := UNKNOWN.search(mathml):
         raise ValueError(f"can't render {unknown[1] or unknown[2]}")
-    return OPERATORS.sub(r"<mo>\1</mo>", mathml)
+    mathml = OPERATOR.sub(r"<mo>\1</mo>", mathml)
+    return FUNCTION.sub(_space_function, mathml)
+
+
+def _space_function(match: re.Match[str]) -> str:
+    name, parenthesis = match[1], match[2] or ""
+    after = "0" if parenthesis else "0.167em"
+    return f'<mo lspace="0.167em" rspace="{after}">{name}</mo>{parenthesis}'
 
 
 def visit_math(self: HTML5Translator, node: nodes.math | nodes.math_block) -> None:
@@ -58,7 +69,24 @@ def visit_math(self: HTML5Translator, node: nodes.math | nodes.math_block) -> No
     raise nodes.SkipNode
 
 
+class KeepPunctuation(SphinxPostTransform):
+    """Keeps a comma or full stop on the line of the formula that it follows."""
+
+    default_priority = 900
+    formats = ("html",)
+
+    def run(self, **kwargs: Any) -> None:
+        """Wraps each formula and its punctuation in an element that doesn't break."""
+        for math in list(self.document.findall(nodes.math)):
+            parent, start = math.parent, math.parent.index(math)
+            text = parent[start + 1] if start + 1 < len(parent) else None
+            if isinstance(text, nodes.Text) and (mark := re.match(r"[.,;:!?)]+", text)):
+                unit = nodes.inline("", "", math, nodes.Text(mark[0]), classes=["nobreak"])
+                parent[start : start + 2] = [unit, nodes.Text(text[mark.end() :])]
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
     """Registers the renderer that `html_math_renderer` in _config.yml names."""
+    app.add_post_transform(KeepPunctuation)
     app.add_html_math_renderer("mathml", (visit_math, None), (visit_math, None))
     return {"parallel_read_safe": True, "parallel_write_safe": True}

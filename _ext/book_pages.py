@@ -1,6 +1,9 @@
 """Sphinx extension: small repairs to the pages that Jupyter Book and its theme make."""
 
+import base64
 import html
+import json
+from pathlib import Path
 from textwrap import shorten
 from typing import Any
 
@@ -20,28 +23,35 @@ def set_theme_options(app: Sphinx, config: Config) -> None:
         navbar_persistent=[],  # else an empty bar with a second search box
         use_fullscreen_button=False,
         show_toc_level=2,
-        search_bar_text="Search this book",
     )
     config.html_context["default_mode"] = "auto"  # else the theme puts an empty mode on the page
 
 
+def copy_result(app: Sphinx, config: Config) -> None:
+    """Gives the home page the first figure of chapter 1, so that the two never differ."""
+    book = Path(app.srcdir)
+    cells = json.loads((book / "chapters/01-introduction.ipynb").read_text("utf-8"))["cells"]
+    outputs = (output for cell in cells for output in cell.get("outputs", []))
+    picture = next(o["data"]["image/png"] for o in outputs if "image/png" in o.get("data", {}))
+    (book / "_static/result.png").write_bytes(base64.b64decode("".join(picture)))
+
+
 def describe(doctree: nodes.document | None) -> str:
-    """Takes a page's description from its first paragraphs.
+    """Takes a page's description from the paragraphs before its first subheading.
 
     Args:
         doctree: the page; None for pages without a source, as the search page.
 
     Returns:
-        Plain text of at most 160 characters, what search engines show. Paragraphs with formulas,
-        whose text is TeX, and what cells printed are passed over.
+        Plain text of at most 160 characters, what search engines show. Paragraphs with formulas
+        are passed over: their text would be TeX.
     """
-    texts: list[str] = []
-    for paragraph in doctree.findall(nodes.paragraph) if doctree else []:
-        in_section = isinstance(paragraph.parent, nodes.section)
-        if in_section and not any(paragraph.findall(nodes.math)):
-            texts.append(paragraph.astext())
-        if sum(map(len, texts)) >= 160:
-            break
+    section = doctree.next_node(nodes.section) if doctree else None
+    texts = [
+        child.astext()
+        for child in (section.children if section else [])
+        if isinstance(child, nodes.paragraph) and not child.next_node(nodes.math)
+    ]
     return shorten(" ".join(texts), 160, placeholder=" …") or DESCRIPTION
 
 
@@ -52,18 +62,18 @@ def complete_page(
     context: dict[str, Any],
     doctree: nodes.document | None,
 ) -> None:
-    """Adds the description and repairs what accessibility checkers find in the page's body."""
+    """Adds the description that search engines show, and frees the names of folded cells."""
     description = html.escape(describe(doctree))
     context["metatags"] = (
         context.get("metatags", "") + f'\n<meta name="description" content="{description}" />'
     )
-    if "body" in context:
-        # A list must hold list items: docutils' own role breaks that rule in the references.
-        context["body"] = context["body"].replace('role="doc-biblioentry"', 'role="listitem"')
+    # MyST-NB labels every folded cell alike, which hides its own words from screen readers.
+    context["body"] = context.get("body", "").replace(' aria-label="Toggle hidden content"', "")
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
     """Connects the repairs to the build."""
     app.connect("config-inited", set_theme_options)
+    app.connect("config-inited", copy_result)
     app.connect("html-page-context", complete_page)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

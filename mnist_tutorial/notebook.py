@@ -48,10 +48,10 @@ def load_or_train(config: Config, data: Dataset) -> tuple[TrainState, History]:
     try:
         return load_training(trained_path(config), config)
     except CheckpointError:
-        return train_and_keep(config, data)
+        return train(config, data)
 
 
-def train_and_keep(
+def train(
     config: Config,
     data: Dataset,
     on_epoch: Callable[[TrainState, History], None] | None = None,

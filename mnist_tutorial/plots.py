@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.colors import SymLogNorm
 from matplotlib.figure import Figure
 
 from mnist_tutorial.evaluation import Evaluation, calibration, threshold_counts
+from mnist_tutorial.training import History
 
 BLUE, ORANGE, GREEN, RED, PURPLE, SKY = (
     "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9",
@@ -47,12 +47,13 @@ def images(
     pictures: np.ndarray,
     titles: Sequence[str] | None = None,
     columns: int = 10,
+    room: float = 0.25,
     **options,
 ) -> Figure:
-    """A grid of images, (n, rows, columns), each with its title above."""
+    """A grid of images, (n, rows, columns), each with its title in `room` inches above."""
     rows = -(-len(pictures) // columns)
     cell = WIDTH / columns
-    figure, axes = _figure(rows * cell * (1.45 if titles else 1.02), rows, columns)
+    figure, axes = _figure(rows * (cell + (room if titles else 0.02)), rows, columns)
     for ax in axes.flat:
         ax.set_axis_off()
     for i, (ax, picture) in enumerate(zip(axes.flat, pictures, strict=False)):
@@ -61,18 +62,24 @@ def images(
 
 
 def answers(
-    pictures: np.ndarray, labels: np.ndarray, probabilities: np.ndarray, columns: int = 6
+    pictures: np.ndarray, labels: Sequence[int], probabilities: np.ndarray, columns: int = 6
 ) -> Figure:
-    """Images with the network's answer and how sure it is; wrong ones are framed."""
+    """Images with the network's answer and how sure it is.
+
+    Wrong answers get a frame, a cross, and the truth below; a label of -1 stands for a
+    picture that has no right answer.
+    """
     predictions = probabilities.argmax(axis=1)
     titles = [f"{k}, {p:.0%}" for k, p in zip(predictions, probabilities.max(axis=1), strict=True)]
-    figure = images(pictures, titles, columns)
+    figure = images(pictures, titles, columns, room=0.5)
     for ax, said, truth in zip(figure.axes, predictions, labels, strict=False):
         if said != truth:
             ax.set_axis_on()
             ax.spines[:].set(visible=True, color=RED, linewidth=2)
             ax.set_title(f"✗ {ax.get_title()}", fontsize=9.5, pad=3, color=RED, weight="bold")
-            ax.set_xlabel(f"is {truth}", fontsize=9.5, color=RED, labelpad=2)
+            ax.set_xlabel(
+                f"is {truth if truth >= 0 else 'no digit'}", fontsize=9.5, color=RED, labelpad=2
+            )
     return figure
 
 
@@ -105,7 +112,7 @@ def splits(sizes: Mapping[str, int]) -> Figure:
     ax, left = axes[0, 0], 0
     for (name, size), colour in zip(sizes.items(), (BLUE, ORANGE, GREEN), strict=False):
         ax.barh(0, size, left=left, color=colour)
-        above = size < sum(sizes.values()) / 5
+        above = size < sum(sizes.values()) / 10
         ax.annotate(
             f"{name}\n{size:,}", (left + size / 2, 0.42 if above else 0), fontsize=10.5,
             ha="center", va="bottom" if above else "center", color="black" if above else "white",
@@ -177,10 +184,41 @@ def curves(
     return ax.figure
 
 
+def valley(
+    sizes: Sequence[float], losses: Sequence[float], steps: Mapping[str, tuple[float, float]]
+) -> Figure:
+    """The loss along a line, with steps on it: name → (size of the step, loss)."""
+    figure, axes = _figure(3.0)
+    ax = axes[0, 0]
+    ax.plot(sizes, losses, color=BLUE)
+    for i, (name, (size, loss)) in enumerate(steps.items(), start=1):
+        ax.plot(size, loss, MARKERS[i], color=COLOURS[i], markersize=9, label=name)
+    _label(ax, "size of the step", "loss of the batch")
+    ax.legend(fontsize=10, frameon=False)
+    return figure
+
+
 def panels(rows: int, columns: int, height: float) -> tuple[Figure, list[Axes]]:
     """An empty figure of several panels, to be filled by `curves` with `ax`."""
     figure, axes = _figure(height, rows, columns)
     return figure, list(axes.flat)
+
+
+def learning_curves(history: History) -> Figure:
+    """Loss and accuracy after each epoch, on training and on validation images."""
+    figure, (left, right) = panels(1, 2, height=3)
+    epochs = range(1, len(history.seconds) + 1)
+    lines = {
+        "training": (epochs, history.train_loss),
+        "validation": (epochs, history.validation_loss),
+    }
+    curves(lines, "epochs", "loss", ax=left)
+    lines = {
+        "training": (epochs, 100 * history.train_accuracy),
+        "validation": (epochs, 100 * history.validation_accuracy),
+    }
+    curves(lines, "epochs", "accuracy, %", ax=right)
+    return figure
 
 
 def dots(groups: Mapping[str, Sequence[float]], y: str) -> Figure:
@@ -205,7 +243,8 @@ def histograms(groups: Mapping[str, np.ndarray], x: str) -> Figure:
     for ax, (name, values), colour in zip(axes.flat, groups.items(), COLOURS, strict=False):
         ax.hist(np.ravel(values), bins=40, color=colour)
         ax.set_yticks([])
-        _label(ax, x, "", name)
+        _label(ax, "", "", name)
+    figure.supxlabel(x, fontsize=11)
     return figure
 
 
@@ -228,8 +267,7 @@ def confusion(matrix: np.ndarray) -> Figure:
     figure, axes = _figure(WIDTH)
     ax = axes[0, 0]
     errors = np.where(np.eye(len(matrix), dtype=bool), 0, matrix)
-    largest = max(errors.max(), 1)
-    ax.imshow(errors, cmap="Oranges", norm=SymLogNorm(3, vmin=0, vmax=largest * 1.8))
+    ax.imshow(errors, cmap="Oranges", vmin=0, vmax=2 * max(errors.max(), 1))
     for (truth, answer), count in np.ndenumerate(matrix):
         on_diagonal = truth == answer
         ax.text(

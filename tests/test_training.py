@@ -25,9 +25,7 @@ def reference_of(state, config):
     """The float64 network with the same weights."""
     layers = (state.model.hidden, state.model.output)
     weights = [np.asarray(p) for layer in layers for p in (layer.kernel, layer.bias)]
-    return NumpyNetwork(
-        *weights, config.learning_rate, config.momentum, config.l2, config.nesterov
-    )
+    return NumpyNetwork(*weights, config.learning_rate, config.momentum, config.l2, config.nesterov)
 
 
 def assert_same_weights(model, reference, tolerance=2e-5):

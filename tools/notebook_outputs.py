@@ -321,54 +321,62 @@ def text_differences(stored: str, computed: str, policy: Policy) -> list[str]:
     Blanks, line breaks and the length of rules (`-----`) count only where every number is as wide
     as it was: a wider one moves the padding of its column and the wrapping of its array.
     """
-    if stored == computed:
-        return []
-    (left, stored_numbers), (right, computed_numbers) = _split(stored), _split(computed)
-    same_text = len(left) == len(right)
-    if same_text:
-        pairs = list(zip(stored_numbers, computed_numbers, strict=True))
-        if any(len(a.raw) != len(b.raw) for a, b in pairs):
-            left, right = [[_without_padding(piece) for piece in side] for side in (left, right)]
-        same_text = left == right
-    if not same_text:
+    pairs = _pairs(stored, computed)
+    if pairs is None:
         return [_first_different_line(stored, computed, policy)]
     found = []
     for a, b in pairs:
-        allowed = _allowed(a, b, policy)
-        off = abs(a.value - b.value)
-        if a.raw != b.raw and not off <= allowed:
+        if _differ(a, b, policy):
             line = stored.count("\n", 0, a.start) + 1
+            off, allowed = abs(a.value - b.value), max(_allowed(a, b, policy), 0)
             found.append(
-                f"line {line}: stored {a.raw}, computed {b.raw} (off by {off:.3g}, "
-                f"allowed {allowed:.3g})"
+                f"line {line}: stored {a.raw}, computed {b.raw} "
+                f"(off by {off:.3g}, allowed {allowed:.3g})"
             )
     if len(found) > MAX_LINES:
         found[MAX_LINES:] = [f"and {len(found) - MAX_LINES} more numbers"]
     return found
 
 
+def _pairs(stored: str, computed: str) -> list[tuple[_Number, _Number]] | None:
+    """Returns the numbers of two texts in pairs, or None where the text around them differs."""
+    (left, stored_numbers), (right, computed_numbers) = _split(stored), _split(computed)
+    if len(left) != len(right):
+        return None
+    pairs = list(zip(stored_numbers, computed_numbers, strict=True))
+    if any(len(a.raw) != len(b.raw) for a, b in pairs):
+        left, right = [[_without_padding(piece) for piece in side] for side in (left, right)]
+    return pairs if left == right else None
+
+
+def _differ(a: _Number, b: _Number, policy: Policy) -> bool:
+    # Not `>`, which is false for what overflows: inf - inf is no number.
+    return a.raw != b.raw and not abs(a.value - b.value) <= _allowed(a, b, policy)
+
+
 def _allowed(a: _Number, b: _Number, policy: Policy) -> float:
-    """Returns by how much two numbers may differ; just below 0 where they may not at all."""
+    """Returns by how much two numbers that are written differently may differ."""
     size = max(abs(a.value), abs(b.value))
-    # The factor forgives that 0.30 - 0.29 is 0.010000000000000009.
     if a.whole and b.whole:
         if policy.tolerance is None and not policy.count:
-            return -1.0
-        return max((policy.tolerance or 0) * size, policy.count) * (1 + 1e-9)
-    return max((policy.tolerance or TOLERANCE) * size, min(a.unit, b.unit)) * (1 + 1e-9)
+            return -1.0  # not even by nothing: 795010 isn't written like 795,010
+        allowed = max((policy.tolerance or 0) * size, policy.count)
+    else:
+        allowed = max((policy.tolerance or TOLERANCE) * size, min(a.unit, b.unit))
+    return allowed * (1 + 1e-9)  # 0.30 - 0.29 is 0.010000000000000009
 
 
 def _first_different_line(stored: str, computed: str, policy: Policy) -> str:
     left, right = stored.split("\n"), computed.split("\n")
-    number = 0
-    for number, (a, b) in enumerate(zip(left, right, strict=False), start=1):
-        if a != b and (_split(a)[0] != _split(b)[0] or text_differences(a, b, policy)):
+    number = 0  # of equal lines at the start
+    for a, b in zip(left, right, strict=False):
+        pairs = _pairs(a, b)
+        if pairs is None or any(_differ(*pair, policy) for pair in pairs):
             break
-    else:
         number += 1
-    a, b = [_shorten(side[number - 1]) if number <= len(side) else None for side in (left, right)]
+    a, b = (_shorten(side[number]) if number < len(side) else None for side in (left, right))
     lines = f" ({len(left)} lines stored, {len(right)} computed)" if len(left) != len(right) else ""
-    return f"line {number}: stored {a!r}, computed {b!r}{lines}"
+    return f"line {number + 1}: stored {a!r}, computed {b!r}{lines}"
 
 
 def _shorten(text: str, length: int = 200) -> str:

@@ -156,7 +156,7 @@ def keep_stored(notebook: NotebookNode, stored: NotebookNode) -> list[str]:
     """
     notes = []
     for number, (cell, old) in enumerate(_code_cells(notebook, stored), start=1):
-        if old.execution_count is None or notebook_outputs.output_problems(old.outputs):
+        if notebook_outputs.output_problems(old.outputs):
             continue
         found = notebook_outputs.differences(
             old.outputs, cell.outputs, notebook_outputs.policy_of(cell)

@@ -1,0 +1,152 @@
+"""What every chapter promises its reader, held on the stored notebooks."""
+
+import json
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+TITLES = [
+    "Introduction",
+    "The MNIST Dataset",
+    "Configuring the MNIST Example",
+    "Building Our Neural Network",
+    "Training Your Model",
+    "Evaluating The Results",
+    "Conclusion",
+]
+FILES = [
+    ROOT / "chapters" / f"{i:02}-{title.lower().replace(' ', '-')}.ipynb"
+    for i, title in enumerate(TITLES, start=1)
+]
+# Cells whose outputs differ on every machine: the only ones that nbval doesn't compare.
+IGNORED = {1: ["jax.devices()"], 3: ["batch_size=size"], 5: ["perf_counter"]}
+
+
+def load(file):
+    return json.loads(file.read_text(encoding="utf-8"))["cells"]
+
+
+def source(cell):
+    return "".join(cell["source"])
+
+
+def code(cells):
+    return [cell for cell in cells if cell["cell_type"] == "code"]
+
+
+def prose(cells):
+    return "\n\n".join(source(cell) for cell in cells if cell["cell_type"] == "markdown")
+
+
+def pictures(cell):
+    return [o for o in cell["outputs"] if "image/png" in o.get("data", {})]
+
+
+def tags(cell):
+    return cell["metadata"].get("tags", [])
+
+
+chapters = pytest.mark.parametrize(
+    "number, cells", [pytest.param(i, load(file), id=file.stem) for i, file in enumerate(FILES, 1)]
+)
+
+
+def test_there_are_exactly_the_seven_chapters():
+    assert sorted((ROOT / "chapters").glob("*.ipynb")) == FILES
+
+
+@chapters
+def test_the_opening(number, cells):
+    opening = source(cells[0])
+    assert opening.startswith(f"# {TITLES[number - 1]}\n\n**")
+    assert re.search(r"\?\*\*\n\n\*\d minutes\. Afterwards you can ", opening)
+    assert "import mnist_tutorial" in source(cells[1]) and "hide-input" in tags(cells[1])
+
+
+def test_the_minutes_sum_to_half_an_hour_and_agree_with_the_home_page():
+    minutes = [int(re.search(r"\*(\d) minutes", prose(load(file)))[1]) for file in FILES]
+    assert sum(minutes) <= 30
+    for page in ("index.md", "README.md"):
+        text = (ROOT / page).read_text(encoding="utf-8")
+        stated = [int(m) for m in re.findall(r"^\| *\d\.? .*?\| *(\d) *\|", text, re.M)]
+        assert stated == minutes, page
+
+
+@chapters
+def test_stored_outputs_are_those_of_one_clean_run(number, cells):
+    counts = [cell["execution_count"] for cell in code(cells)]
+    assert counts == list(range(1, len(counts) + 1))
+    for cell in code(cells):
+        for output in cell["outputs"]:
+            assert output["output_type"] != "error" and output.get("name") != "stderr"
+            assert "widget" not in json.dumps(output)
+
+
+@chapters
+def test_every_figure_has_a_text_for_those_who_cannot_see_it(number, cells):
+    for cell in code(cells):
+        if pictures(cell):
+            assert len(cell["metadata"]["mystnb"]["image"]["alt"]) > 40, source(cell)
+    count = sum(len(pictures(cell)) for cell in code(cells))
+    assert count >= (2 if 2 <= number <= 6 else 1)
+
+
+@chapters
+def test_only_the_named_cells_escape_comparison(number, cells):
+    ignored = [source(cell) for cell in code(cells) if "nbval-ignore-output" in tags(cell)]
+    names = IGNORED.get(number, [])
+    assert len(ignored) == len(names)
+    assert all(name in text for name, text in zip(names, ignored, strict=True))
+    everything = [tag for cell in code(cells) for tag in tags(cell)]
+    assert not {"nbval-skip", "raises-exception"} & set(everything)
+    assert not re.search(r"NBVAL_|nbval-check", json.dumps(cells).replace("nbval-ignore", ""))
+
+
+@chapters
+def test_questions_and_exercises(number, cells):
+    text = prose(cells)
+    after = text[text.index("## Two quick questions") :]
+    assert after.count("<details><summary>") >= 2
+    assert text.count("<details>") == text.count("</details>")
+    if number < 7:
+        assert "**Exercise 1.**" in text and "**Exercise 2.**" in text
+        assert "**Next:**" in text
+
+
+@chapters
+def test_solutions_are_folded_and_right(number, cells):
+    folded = [cell for cell in code(cells) if "hide-cell" in tags(cell)]
+    for cell in folded:
+        if "exercises.check" in source(cell):
+            assert "Right." in json.dumps(cell["outputs"]), source(cell)
+    unanswered = [c for c in code(cells) if "exercises.check" in source(c) and c not in folded]
+    for cell in unanswered:
+        assert "No answer yet" in json.dumps(cell["outputs"]), source(cell)
+
+
+@chapters
+def test_links_lead_somewhere(number, cells):
+    for target in re.findall(r"\]\(([^)#]+)\)", prose(cells)):
+        if not target.startswith("http"):
+            assert (ROOT / "chapters" / target).resolve().exists(), target
+
+
+def test_all_variables_are_shown_beside_the_originals_names():
+    shown = json.dumps(load(FILES[2]), ensure_ascii=False)
+    for name in "numRows numColumns outputNum batchSize rngSeed numEpochs nOut".split():
+        assert f"`{name}`" in shown
+
+
+def test_the_public_address_is_everywhere_the_same():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    address = project["urls"]["Repository"]
+    owner_and_name = address.removeprefix("https://github.com/")
+    short = owner_and_name.split("/")[1]
+    repeats = [ROOT / name for name in ("README.md", "index.md", "_config.yml")] + FILES
+    for file in repeats:
+        text = file.read_text(encoding="utf-8")
+        found = re.findall(rf"github(?:\.com)?/([\w.-]+/{short})\b", text)
+        assert found and set(found) == {owner_and_name}, file
