@@ -4,6 +4,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 UV := 0.13.9
+PLAYWRIGHT := 1.65.2
 INSTALLED := .venv/installed
 WEIGHTS := _build/mnist.safetensors
 BOOK := _build/html/index.html
@@ -12,7 +13,7 @@ PACKAGE := $(wildcard mnist_tutorial/*.py)
 PAGES := $(CHAPTERS) $(wildcard *.md _config.yml _toc.yml references.bib _ext/*.py _static/book.*)
 PYTEST := $(BIN)/python -m pytest -q -rs -n 2 --dist loadfile
 
-.PHONY: all train book test lint format notebooks lab serve lock clean help
+.PHONY: all train book test pages lint format notebooks lab serve lock clean help
 
 all: train book ## train and evaluate the network, build the book (the default)
 	@echo
@@ -25,6 +26,10 @@ book: $(BOOK) ## build the book from the stored, verified notebooks
 test: $(INSTALLED) ## run all tests, then every cell of every chapter
 	$(PYTEST) tests
 	$(PYTEST) --nbval chapters
+
+pages: $(BOOK) ## open every built page in a browser and look for faults
+	$(BIN)/uv pip install --quiet --python $(BIN)/python playwright==$(PLAYWRIGHT)
+	$(BIN)/python -m pytest -q tests/pages
 
 lint: $(INSTALLED) ## check the style of package, tests and notebooks
 	$(BIN)/ruff check .
