@@ -6,8 +6,16 @@ a script needs; each is imported when it is first used.
 """
 
 import importlib
+import importlib.metadata
+import os
 
 __version__ = "0.1.0"
+
+# On CPUs, jaxlib 0.7.2 and 0.8.0 remember a matrix by its address and multiply by what stood
+# there before: a network in training is then evaluated with old weights. Colab has 0.7.2.
+_jaxlib = tuple(int(part) for part in importlib.metadata.version("jaxlib").split(".")[:3])
+if (0, 7) <= _jaxlib < (0, 8, 2) and "xnnpack" not in os.environ.get("XLA_FLAGS", ""):
+    os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_cpu_use_xnnpack=false"
 
 _HOME = {
     "Config": "config",

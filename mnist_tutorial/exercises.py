@@ -187,3 +187,35 @@ def _recall_above(answer, scores, positive):
     if np.isclose(answer, (scores[positive] > 0.5).mean(), atol=0.002):
         return "That is the recall at the threshold 0.5."
     return "Not yet: of all true 9s, how many have a probability above 0.9?"
+
+
+@_exercise("centre it")
+def _centre_it(function):
+    images = load_mnist(Config()).validation.images[:20]
+    moved = np.pad(images, [(0, 0), (3, 0), (0, 4)])[:, :28, 4:]
+    rows, columns = np.indices((28, 28))
+    for image in moved:
+        found = function(image.copy())
+        if found is ...:
+            return "No answer yet: the function returns three dots."
+        found = np.asarray(found, float)
+        if found.shape != (28, 28):
+            return "The function should return an image of 28 × 28 pixels."
+        if not np.isclose(found.sum(), image.sum()):
+            return "Not yet: some ink was lost or added on the way."
+        far = [(axis * found).sum() / found.sum() - 13.5 for axis in (rows, columns)]
+        if np.abs(far).max() > 0.51:
+            return (
+                f"Not yet: one image still lies {abs(far[0]):.1f} rows and {abs(far[1]):.1f} "
+                "columns off the middle."
+            )
+    return f"{RIGHT} All of them lie within half a pixel of the middle."
+
+
+@_exercise("two tenths of a percent")
+def _two_tenths(answer):
+    if answer == 20:
+        return RIGHT
+    if answer in (270, 290):
+        return "That is how many one of them got wrong. And the difference?"
+    return "Not yet: what is 0.2 % of 10,000?"

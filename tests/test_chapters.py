@@ -86,10 +86,12 @@ def test_stored_outputs_are_those_of_one_clean_run(number, cells):
 
 
 @chapters
-def test_every_figure_has_a_text_for_those_who_cannot_see_it(number, cells):
+def test_every_figure_has_a_caption_and_a_text_for_those_who_cannot_see_it(number, cells):
     for cell in code(cells):
         if pictures(cell):
-            assert len(cell["metadata"]["mystnb"]["image"]["alt"]) > 40, source(cell)
+            shown = cell["metadata"]["mystnb"]
+            assert len(shown["image"]["alt"]) > 40, source(cell)
+            assert len(shown["figure"]["caption"]) > 10, source(cell)
     count = sum(len(pictures(cell)) for cell in code(cells))
     assert count >= (2 if 2 <= number <= 6 else 1)
 
@@ -111,9 +113,8 @@ def test_questions_and_exercises(number, cells):
     after = text[text.index("## Two quick questions") :]
     assert after.count("<details><summary>") >= 2
     assert text.count("<details>") == text.count("</details>")
-    if number < 7:
-        assert "**Exercise 1.**" in text and "**Exercise 2.**" in text
-        assert "**Next:**" in text
+    assert "**Exercise 1.**" in text and "**Exercise 2.**" in text
+    assert ("**Next:**" in text) == (number < 7)
 
 
 @chapters
@@ -150,3 +151,31 @@ def test_the_public_address_is_everywhere_the_same():
         text = file.read_text(encoding="utf-8")
         found = re.findall(rf"github(?:\.com)?/([\w.-]+/{short})\b", text)
         assert found and set(found) == {owner_and_name}, file
+
+
+def slug(term):
+    return re.sub(r"[^a-z0-9]+", "-", term.lower())
+
+
+TERMS = re.findall(r"^## (.+)$", (ROOT / "glossary.md").read_text(encoding="utf-8"), re.M)
+
+
+@pytest.mark.parametrize("term", TERMS)
+def test_a_term_is_linked_to_the_glossary_where_it_is_first_used(term):
+    target = f"../glossary.md#{slug(term)}"
+    # A word is no use of the term in a heading, table, code, folded question or other link.
+    other_link = rf"\[[^\]]*\]\((?!{re.escape(target)}\))[^)]*\)"
+    no_use = rf"(?m)^#.*$|^\|.*$|`[^`]*`|<summary>.*?</summary>|{other_link}"
+    text = "\n\n".join(prose(load(file)[1:]) for file in FILES)
+    text = re.sub(no_use, lambda match: "\0" * len(match[0]), text)
+    case = 0 if term in ("F1", "ReLU") else re.IGNORECASE
+    first = re.search(rf"(?<![\w#-]){re.escape(term)}(?:s|es)?(?![\w-])", text, case)
+    assert first, f"{term!r} is never used"
+    link = f"](../glossary.md#{slug(term)})"
+    assert text[first.start() - 1] == "[" and text[first.end() :].startswith(link), text[
+        first.start() - 80 : first.end() + 40
+    ]
+
+
+def test_the_glossary_is_in_order():
+    assert TERMS == sorted(TERMS, key=str.lower)

@@ -19,7 +19,29 @@ def centre(image):
     return (rows * ink).sum() / ink.sum(), (columns * ink).sum() / ink.sum()
 
 
+def centred(image):
+    row, column = centre(image)
+    return np.roll(image, (round(13.5 - row), round(13.5 - column)), axis=(0, 1))
+
+
 CASES = [
+    (
+        "centre it",
+        [],
+        centred,
+        [
+            (lambda image: ..., "No answer yet"),
+            (lambda image: image, "off the middle"),
+            (lambda image: image[1:], "28 × 28"),
+            (lambda image: image // 2, "ink was lost"),
+        ],
+    ),
+    (
+        "two tenths of a percent",
+        [],
+        20,
+        [(270, "one of them"), (290, "one of them"), (0.2, "Not yet")],
+    ),
     (
         "least sure",
         [PROBABILITIES],

@@ -7,6 +7,7 @@ import pytest
 
 from mnist_tutorial.config import Config
 from mnist_tutorial.data import Dataset, Examples
+from mnist_tutorial.experiments import small
 from mnist_tutorial.training import (
     create_state,
     cross_entropy,
@@ -135,6 +136,20 @@ def test_fit_reports_every_epoch_and_repeats_itself(few):
     for a, b in zip(jax.tree.leaves(first), jax.tree.leaves(again), strict=True):
         np.testing.assert_array_equal(a, b)
     np.testing.assert_array_equal(history.update_loss, same.update_loss)
+
+
+def test_validation_sees_the_new_weights(mnist):
+    """It didn't with jaxlib 0.7.2, which remembered a matrix by its address."""
+    data = small(mnist, num_train=500)
+    seen = []
+
+    def look(state, history):
+        logits = reference_of(state, SMALL).logits(data.validation.images)
+        seen.append(np.mean(logits.argmax(axis=1) == data.validation.labels))
+
+    config = dataclasses.replace(SMALL, hidden_units=128, num_epochs=4)
+    _, history = fit(config, data, on_epoch=look)
+    np.testing.assert_allclose(history.validation_accuracy, seen, atol=0.001)
 
 
 def test_without_validation_images_history_says_nan(few):
