@@ -254,8 +254,14 @@ def three_steps(logits: np.ndarray, probabilities: np.ndarray, label: int) -> Fi
     for ax, values, title in zip(
         axes.flat, (logits, probabilities), ("logits", "after softmax"), strict=True
     ):
-        shown = ax.bar(range(len(values)), values, color=SKY)
-        shown[label].set(color=ORANGE, hatch="//", edgecolor="black")
+        true = [k == label for k in range(len(values))]
+        ax.bar(
+            range(len(values)),
+            values,
+            color=[ORANGE if t else SKY for t in true],
+            edgecolor=["black" if t else SKY for t in true],
+            hatch=["//" if t else "" for t in true],
+        )
         ax.axhline(0, color="0.3", linewidth=0.8)
         ax.set_xticks(range(len(values)))
         _label(ax, "digit", "", title)

@@ -76,6 +76,15 @@ def test_the_minutes_sum_to_half_an_hour_and_agree_with_the_home_page():
 
 
 @chapters
+def test_the_minutes_are_those_that_reading_and_running_take(number, cells):
+    seconds = json.loads((ROOT / "chapters/seconds.json").read_text(encoding="utf-8"))
+    words = len(re.sub(r"\]\([^)]*\)", "]", prose(cells)).split())
+    needed = words / 200 + seconds[FILES[number - 1].stem] / 60
+    stated = int(re.search(r"\*(\d) minutes", prose(cells))[1])
+    assert abs(needed / stated - 1) <= 0.2, f"{words} words and the run take {needed:.1f} minutes"
+
+
+@chapters
 def test_stored_outputs_are_those_of_one_clean_run(number, cells):
     counts = [cell["execution_count"] for cell in code(cells)]
     assert counts == list(range(1, len(counts) + 1))

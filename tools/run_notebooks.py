@@ -9,6 +9,7 @@ and so does one tagged `nbval-ignore-output`: running the book anew changes only
 """
 
 import argparse
+import json
 import os
 import re
 import shutil
@@ -30,6 +31,7 @@ from nbformat import NotebookNode
 from tools import notebook_outputs
 
 CHAPTERS = Path(__file__).resolve().parents[1] / "chapters"
+SECONDS = CHAPTERS / "seconds.json"  # of each chapter's last run among all
 TIMEOUT = 600  # seconds a cell
 
 # What front ends and runners leave behind in a cell's metadata.
@@ -228,6 +230,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--fresh", action="store_true", help="replace all stored outputs")
     options = parser.parse_args(arguments)
     notebooks = options.notebooks or sorted(CHAPTERS.rglob("[!.]*.ipynb"))
+    took: dict[str, int] = {}
     total, failed = 0.0, 0
     for path in notebooks:
         begin = time.perf_counter()
@@ -239,6 +242,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             continue
         spent = time.perf_counter() - begin
         total += spent
+        took[path.stem] = round(spent)
         line = f"{path}: {spent:.1f} s"
         if seconds:
             slowest = max(range(len(seconds)), key=seconds.__getitem__)
@@ -247,6 +251,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for note in notes:
             print(f"  {note}")
     print(f"{len(notebooks) - failed} of {len(notebooks)} notebooks stored, {total:.1f} s")
+    if not options.notebooks and not failed:
+        SECONDS.write_text(json.dumps(took, indent=1) + "\n", encoding="utf-8")
     return 1 if failed else 0
 
 
