@@ -14,7 +14,10 @@ import pytest
 from playwright.sync_api import sync_playwright
 
 HTML = Path(__file__).parents[2] / "_build" / "html"
-PAGES = ["index", "references", *sorted(f"chapters/{p.stem}" for p in HTML.glob("chapters/*.html"))]
+PAGES = [
+    *("index", "glossary", "teachers", "references"),
+    *sorted(f"chapters/{page.stem}" for page in HTML.glob("chapters/*.html")),
+]
 
 
 class QuietHandler(http.server.SimpleHTTPRequestHandler):
@@ -65,7 +68,7 @@ class Visit:
 
 
 def test_all_pages_are_there():
-    assert len(PAGES) == 9
+    assert len(PAGES) == 11
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -108,3 +111,19 @@ def test_answers_are_folded_until_asked_for(browser, address):
     assert not answer.is_visible()
     question.locator("summary").press("Enter")
     assert answer.is_visible()
+
+
+def test_the_threshold_can_be_moved_with_the_keyboard(browser, address):
+    page = Visit(browser, address, "chapters/06-evaluating-the-results").page
+    table = page.locator(".threshold")
+
+    def missed_and_alarms():
+        words = table.inner_text().split()
+        return int(words[words.index("missed") - 1]), int(words[words.index("alarms") - 2])
+
+    missed, alarms = missed_and_alarms()
+    for _ in range(40):
+        table.get_by_role("slider").press("ArrowLeft")
+    assert table.locator("output").inner_text() == "0.10"
+    fewer_missed, more_alarms = missed_and_alarms()
+    assert fewer_missed < missed and more_alarms > alarms
