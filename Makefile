@@ -7,17 +7,17 @@ UV := 0.13.9
 PLAYWRIGHT := 1.65.2
 INSTALLED := .venv/installed
 WEIGHTS := _build/mnist.safetensors
-BOOK := _build/html/index.html
+BOOK := _build/whole
 CHAPTERS := $(wildcard chapters/*.ipynb)
 PACKAGE := $(wildcard mnist_tutorial/*.py)
-PAGES := $(CHAPTERS) $(wildcard *.md _config.yml _toc.yml references.bib _ext/*.py _static/book.*)
+SOURCES := $(CHAPTERS) $(wildcard *.md _config.yml _toc.yml references.bib _ext/*.py _static/book.*)
 PYTEST := $(BIN)/python -m pytest -q -rs -n 2 --dist loadfile
 
 .PHONY: all train book test pages lint format notebooks lab serve lock clean help
 
 all: train book ## train and evaluate the network, build the book (the default)
 	@echo
-	@echo "The book is ready: open $(BOOK) in a browser, or type: make serve"
+	@echo "The book is ready: open _build/html/index.html in a browser, or type: make serve"
 
 train: $(WEIGHTS) ## train and evaluate, as python -m mnist_tutorial does
 
@@ -65,8 +65,8 @@ $(WEIGHTS): $(INSTALLED) $(PACKAGE)
 	$(BIN)/python -m mnist_tutorial --save $@
 
 # The guard notices what the builder doesn't: version 2 would build nothing and be content.
-$(BOOK): $(INSTALLED) $(PAGES) tools/check_book.py
-	rm -rf _build/html _build/.doctrees
+$(BOOK): $(INSTALLED) $(SOURCES) tools/check_book.py
+	rm -rf _build/html _build/.doctrees $@
 	$(BIN)/jupyter-book build . -W -n --keep-going --quiet
 	$(BIN)/python tools/check_book.py
 	@touch $@

@@ -82,7 +82,7 @@ def find_prepared(name: str, data_dir: str | Path | None = None) -> Path:
     Raises:
       DataError: there is none; the message says where it looked and how to make one.
     """
-    usual = Path("~/tensorflow_datasets").expanduser()
+    usual = Path(os.path.expanduser("~/tensorflow_datasets"))  # as it is where no home is known
     places = [Path(data_dir)] if data_dir else []
     places += [PREPARED, usual]
     for place in places:
