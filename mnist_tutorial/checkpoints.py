@@ -1,6 +1,6 @@
-"""Saving and loading: trained weights, and trainings to be gone on with.
+"""Saving and loading: trained weights, trainings to be gone on with, compiled programs.
 
-Both are safetensors files: named arrays with the configuration as JSON, no code.
+The first two are safetensors files: named arrays with the configuration as JSON, no code.
 """
 
 import dataclasses
@@ -83,6 +83,12 @@ def trained_path(config: Config) -> Path:
     for module in (config_module, data, model, training):
         identity.update(Path(module.__file__).read_bytes())
     return data.cache_dir() / f"trained-{identity.hexdigest()[:16]}.safetensors"
+
+
+def keep_compiled() -> None:
+    """Lets JAX keep its compiled programs in the cache directory, for the next start."""
+    jax.config.update("jax_compilation_cache_dir", str(data.cache_dir() / "compiled"))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
 
 
 def _named(tree: Any, prefix: str = "") -> dict[str, Any]:

@@ -10,8 +10,8 @@ import numpy as np
 
 from mnist_tutorial.config import Config
 from mnist_tutorial.data import Dataset, Examples
-from mnist_tutorial.model import MLP
-from mnist_tutorial.training import SHAPES, create_state, train_epoch, validate
+from mnist_tutorial.model import MLP, SHAPES
+from mnist_tutorial.training import create_state, train_epoch, validate
 
 
 class Sweep(NamedTuple):
@@ -69,7 +69,7 @@ def train_many(configs: Sequence[Config], data: Dataset) -> Sweep:
             )
     stacked = jax.tree.map(lambda *values: jnp.stack(values), *configs)
     train, validation = jax.tree.map(jnp.asarray, (data.train, data.validation))
-    states = jax.jit(jax.vmap(create_state))(stacked)
+    states = jax.vmap(create_state)(stacked)
     epochs = []
     for _ in range(configs[0].num_epochs):
         states, metrics = _epoch_of_many(states, train, validation, stacked)

@@ -6,6 +6,36 @@ from flax import nnx
 
 from mnist_tutorial.config import Config
 
+# Inside compiled code these variables are ordinary inputs: a new value needs no new
+# compilation, and `jax.vmap` can train many networks that differ in them. All others
+# decide the shape of the program.
+KNOBS = (
+    "num_validation",
+    "num_epochs",
+    "seed",
+    "init_scale",
+    "learning_rate",
+    "momentum",
+    "l2",
+)
+SHAPES = tuple(name for name in Config.__dataclass_fields__ if name not in KNOBS)
+
+
+def _flatten(config: Config):
+    return [getattr(config, name) for name in KNOBS], tuple(
+        getattr(config, name) for name in SHAPES
+    )
+
+
+def _unflatten(shapes, knobs) -> Config:
+    config = object.__new__(Config)  # no checks: knobs may be traced arrays here
+    config.__dict__.update(zip(KNOBS, knobs, strict=True))
+    config.__dict__.update(zip(SHAPES, shapes, strict=True))
+    return config
+
+
+jax.tree_util.register_pytree_node(Config, _flatten, _unflatten)
+
 ACTIVATIONS = {"relu": nnx.relu, "tanh": nnx.tanh, "identity": lambda x: x}
 
 # Made once: two networks share compiled code only if they hold the same function.
@@ -57,6 +87,7 @@ class MLP(nnx.Module):
         return self.output(x)
 
 
+@jax.jit
 def create_model(config: Config) -> MLP:
     """Makes a new network. The same `config.seed` gives the same weights."""
     init_key, _ = jax.random.split(jax.random.key(config.seed))

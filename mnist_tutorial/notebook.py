@@ -10,6 +10,7 @@ from matplotlib_inline.backend_inline import set_matplotlib_formats
 
 from mnist_tutorial.checkpoints import (
     CheckpointError,
+    keep_compiled,
     load_training,
     save_training,
     trained_path,
@@ -22,7 +23,9 @@ from mnist_tutorial.training import History, TrainState, fit
 
 
 def setup() -> None:
-    """Prepares a chapter: every figure becomes a PNG of exactly its own size."""
+    """Prepares a chapter: figures become PNGs of exactly their own size, and what JAX
+    compiles is kept for the next run."""
+    keep_compiled()
     set_matplotlib_formats("png", bbox_inches=None)
 
 

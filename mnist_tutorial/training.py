@@ -14,36 +14,6 @@ from mnist_tutorial.config import Config
 from mnist_tutorial.data import Dataset
 from mnist_tutorial.model import MLP, create_model
 
-# Inside compiled code these variables are ordinary inputs: a new value needs no new
-# compilation, and `jax.vmap` can train many networks that differ in them. All others
-# decide the shape of the program.
-KNOBS = (
-    "num_validation",
-    "num_epochs",
-    "seed",
-    "init_scale",
-    "learning_rate",
-    "momentum",
-    "l2",
-)
-SHAPES = tuple(name for name in Config.__dataclass_fields__ if name not in KNOBS)
-
-
-def _flatten(config: Config):
-    return [getattr(config, name) for name in KNOBS], tuple(
-        getattr(config, name) for name in SHAPES
-    )
-
-
-def _unflatten(shapes, knobs) -> Config:
-    config = object.__new__(Config)  # no checks: knobs may be traced arrays here
-    config.__dict__.update(zip(KNOBS, knobs, strict=True))
-    config.__dict__.update(zip(SHAPES, shapes, strict=True))
-    return config
-
-
-jax.tree_util.register_pytree_node(Config, _flatten, _unflatten)
-
 
 class TrainState(NamedTuple):
     """All that training changes, enough to stop and go on as if nothing happened.
@@ -83,6 +53,7 @@ def make_optimizer(config: Config) -> optax.GradientTransformation:
     return optax.sgd(config.learning_rate, config.momentum, config.nesterov)
 
 
+@jax.jit
 def create_state(config: Config) -> TrainState:
     """A new network, ready to train."""
     model = create_model(config)
@@ -130,12 +101,15 @@ def train_step(state: TrainState, images: jax.Array, labels: jax.Array, config: 
     return TrainState(model, opt_state, epoch), measure(logits, labels)
 
 
-@partial(jax.jit, donate_argnames="state")
-def train_epoch(state: TrainState, images: jax.Array, labels: jax.Array, config: Config):
+@partial(jax.jit, static_argnames="update", donate_argnames="state")
+def train_epoch(
+    state: TrainState, images: jax.Array, labels: jax.Array, config: Config, update=train_step
+):
     """One pass over all images, in a new order: one compiled call.
 
     The order depends on `config.seed` and the epoch alone, so a stopped training
     goes on with the batches it would have had. The last batch holds what is left.
+    `update` is what happens to each batch.
 
     Returns:
       The new state, and (losses, accuracies) of all batches, each (updates,) float32.
@@ -145,7 +119,7 @@ def train_epoch(state: TrainState, images: jax.Array, labels: jax.Array, config:
     order = jax.random.permutation(key, len(images))
 
     def step(state, batch):
-        return train_step(state, images[batch], labels[batch], config)
+        return update(state, images[batch], labels[batch], config)
 
     full = len(images) // config.batch_size * config.batch_size
     state, metrics = jax.lax.scan(step, state, order[:full].reshape(-1, config.batch_size))
@@ -164,8 +138,9 @@ def validate(model: MLP, images: jax.Array, labels: jax.Array):
 def fit(
     config: Config,
     data: Dataset,
-    resume: tuple[TrainState, History] | None = None,
+    resume: tuple[TrainState, History | None] | None = None,
     on_epoch: Callable[[TrainState, History], None] | None = None,
+    update: Callable = train_step,
 ) -> tuple[TrainState, History]:
     """Trains a network until it has seen `config.num_epochs` epochs.
 
@@ -174,6 +149,8 @@ def fit(
       resume: a training to go on with, which is used up. None starts a new network.
       on_epoch: called after each epoch with the state and the history so far. The
         state's arrays are used up by the next epoch: copy what is to be kept.
+      update: what happens to each batch; another one comes with its own new state, as
+        `resume=(state, None)`.
 
     Returns:
       The final state, and the history of all epochs.
@@ -195,7 +172,7 @@ def fit(
     sizes[-1] = num_images - sizes[:-1].sum()
     while len(epochs) < config.num_epochs:
         start = time.perf_counter()
-        state, (losses, accuracies) = train_epoch(state, *train, config)
+        state, (losses, accuracies) = train_epoch(state, *train, config, update)
         if not np.isfinite(losses).all():
             raise FloatingPointError(
                 f"the loss is no longer a number in epoch {len(epochs) + 1}: the steps are "

@@ -1,0 +1,188 @@
+"""The same network trained with each library: `python -m benchmarks.training`.
+
+Each program runs in a process of its own, all programs one after the other, several
+rounds: what the machine does meanwhile then falls on all alike. The figures are medians.
+"""
+
+import argparse
+import importlib.metadata
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.programs import PROGRAMS
+from mnist_tutorial import Config, load_mnist
+
+PACKAGES = ("jax", "numpy", "torch", "scikit-learn", "keras", "tensorflow-cpu")
+
+
+def flop_per_update(config: Config) -> int:
+    """Floating-point operations of the matrix products of one update.
+
+    Two for each weight and image forwards, two for each weight's gradient, and two more
+    for each weight that passes the error down; the pixels need no error.
+    """
+    first = config.num_pixels * config.hidden_units
+    last = config.hidden_units * config.num_classes
+    return config.batch_size * (4 * first + 6 * last)
+
+
+def product_rate(rows: int, inner: int, columns: int, seconds: float = 0.5) -> float:
+    """Median rate of NumPy's matrix product of these shapes, in FLOP/s."""
+    rng = np.random.default_rng(0)
+    a = rng.standard_normal((rows, inner), np.float32)
+    b = rng.standard_normal((inner, columns), np.float32)
+    rates, end = [], time.perf_counter() + seconds
+    while time.perf_counter() < end or len(rates) < 5:
+        start = time.perf_counter()
+        a @ b
+        rates.append(2 * rows * inner * columns / (time.perf_counter() - start))
+    return statistics.median(rates)
+
+
+def measure(name: str, data: Path, epochs: int) -> dict:
+    """Runs one program as a process; adds its wall-clock seconds and its peak memory."""
+    command = [sys.executable, "-m", "benchmarks.programs", name, str(data), str(epochs)]
+    start = time.perf_counter()
+    with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
+        process = subprocess.Popen(command, stdout=output, stderr=errors)
+        _, status, usage = os.wait4(process.pid, 0)
+        seconds = time.perf_counter() - start
+        process.returncode = os.waitstatus_to_exitcode(status)
+        output.seek(0), errors.seek(0)
+        if process.returncode:
+            lines = errors.read().decode().strip().splitlines() or ["no message"]
+            raise RuntimeError(f"{name} failed: {lines[-1]}")
+        result = json.loads(output.read().splitlines()[-1])
+    scale = 1 if sys.platform == "darwin" else 1024
+    return result | {"wall_seconds": seconds, "peak_bytes": usage.ru_maxrss * scale}
+
+
+def summarize(runs: list[dict], num_images: int) -> dict:
+    """Medians over the runs of one program; the first epoch of each is its warm-up."""
+    steady = [s for run in runs for s in run["epoch_seconds"][1:] or run["epoch_seconds"]]
+    epoch = statistics.median(steady)
+    return {
+        "images_per_second": num_images / epoch,
+        "epoch_seconds": epoch,
+        "train_seconds": statistics.median(sum(run["epoch_seconds"]) for run in runs),
+        "wall_seconds": statistics.median(run["wall_seconds"] for run in runs),
+        "peak_bytes": statistics.median(run["peak_bytes"] for run in runs),
+        "accuracy": statistics.median(run["accuracy"] for run in runs),
+    }
+
+
+def compare(names: list[str], epochs: int, rounds: int, num_images: int) -> dict:
+    """All programs in turn, `rounds` times; what `--json` prints."""
+    config = Config(num_validation=0)
+    dataset = load_mnist(config)
+    train = [array[:num_images] for array in dataset.train]
+    large, shaped, runs = [], [], {name: [] for name in names}
+    with tempfile.TemporaryDirectory() as folder:
+        data = Path(folder) / "mnist.npz"
+        np.savez(
+            data,
+            **dict(zip(("images", "labels"), train, strict=True)),
+            **dict(zip(("test_images", "test_labels"), dataset.test, strict=True)),
+        )
+        for number in range(rounds):
+            for name in names:
+                print(f"round {number + 1} of {rounds}: {name}", file=sys.stderr, flush=True)
+                runs[name].append(measure(name, data, epochs))
+            large.append(product_rate(2048, 2048, 2048))
+            shaped.append(product_rate(config.batch_size, config.num_pixels, config.hidden_units))
+    updates = config.updates_per_epoch(len(train[1]))
+    flop = flop_per_update(config) * len(train[1]) / config.batch_size
+    rate = statistics.median(large)
+    programs = {name: summarize(runs[name], len(train[1])) for name in names}
+    for summary in programs.values():
+        summary["share_of_bound"] = flop / rate / summary["epoch_seconds"]
+    return {
+        "config": f"784-{config.hidden_units}-10, batch {config.batch_size}, float32",
+        "images": len(train[1]),
+        "epochs": epochs,
+        "rounds": rounds,
+        "cores": len(os.sched_getaffinity(0))
+        if hasattr(os, "sched_getaffinity")
+        else os.cpu_count(),
+        "updates_per_epoch": updates,
+        "flop_per_update": flop_per_update(config),
+        "large_product_flop_per_second": rate,
+        "product_at_these_shapes_flop_per_second": statistics.median(shaped),
+        "bound_epoch_seconds": flop / rate,
+        "versions": versions(),
+        "programs": programs,
+    }
+
+
+def versions() -> dict[str, str]:
+    """The installed versions of what is compared."""
+    found = {}
+    for package in PACKAGES:
+        try:
+            found[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            pass
+    return found
+
+
+def render(result: dict) -> str:
+    """The result as a text table."""
+    baseline = result["programs"].get("ours")
+    lines = [
+        f"{result['config']}; {result['images']:,} images, {result['epochs']} epochs, "
+        f"{result['rounds']} interleaved rounds, {result['cores']} cores",
+        ", ".join(f"{name} {version}" for name, version in result["versions"].items()),
+        "",
+        f"{'program':26}{'images/s':>9}{'epoch':>8}{'ours is':>9}{'training':>10}{'start to':>10}"
+        f"{'peak':>8}{'test':>9}{'of the':>8}",
+        f"{'':26}{'':>9}{'s':>8}{'faster':>9}{'s':>10}{'finish s':>10}"
+        f"{'MB':>8}{'accuracy':>9}{'bound':>8}",
+    ]
+    for name, row in result["programs"].items():
+        ratio = row["epoch_seconds"] / baseline["epoch_seconds"] if baseline else float("nan")
+        lines.append(
+            f"{name:26}{row['images_per_second']:9,.0f}{row['epoch_seconds']:8.2f}{ratio:8.2f}×"
+            f"{row['train_seconds']:10.1f}{row['wall_seconds']:10.1f}"
+            f"{row['peak_bytes'] / 1e6:8,.0f}{row['accuracy']:9.2%}{row['share_of_bound']:8.2f}"
+        )
+    lines += [
+        "",
+        f"The bound: {result['flop_per_update'] / 1e6:.1f} MFLOP an update, "
+        f"{result['updates_per_epoch']} updates an epoch, at the "
+        f"{result['large_product_flop_per_second'] / 1e9:.0f} GFLOP/s of NumPy's product of "
+        f"2048 × 2048 matrices: {result['bound_epoch_seconds']:.2f} s an epoch.",
+        f"NumPy's product at the first layer's shapes: "
+        f"{result['product_at_these_shapes_flop_per_second'] / 1e9:.0f} GFLOP/s.",
+    ]
+    return "\n".join(lines)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.training",
+        description=__doc__.splitlines()[0],
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    parser.add_argument("--epochs", type=int, default=5, help="epochs of each run")
+    parser.add_argument("--rounds", type=int, default=5, help="runs of each program")
+    parser.add_argument("--images", type=int, default=60_000, help="training images")
+    parser.add_argument(
+        "--programs", nargs="+", choices=PROGRAMS, default=list(PROGRAMS), metavar="NAME",
+        help=f"which to run, of: {', '.join(PROGRAMS)}",
+    )  # fmt: skip
+    parser.add_argument("--json", action="store_true", help="print one JSON object only")
+    options = parser.parse_args(arguments)
+    result = compare(options.programs, options.epochs, options.rounds, options.images)
+    print(json.dumps(result) if options.json else render(result))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,170 @@
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from mnist_tutorial import training
+from mnist_tutorial.config import Config
+from mnist_tutorial.experiments import small
+from mnist_tutorial.model import create_model
+from mnist_tutorial.recipes import RECIPES, Recipe, distort, make_optimizer, train
+
+KEY = jax.random.key(0)
+
+
+def bars(count):
+    """The same upright bar in the middle, `count` times."""
+    images = np.zeros((count, 28, 28), np.uint8)
+    images[:, 8:20, 13:15] = 200
+    return images
+
+
+def moments(images):
+    """Centre of mass (down, right), spread along and across, and angle of each image's ink."""
+    ink = np.asarray(images, np.float64)
+    y, x = np.mgrid[:28, :28]
+    total = ink.sum(axis=(1, 2))
+    down, right = ((ink * place).sum(axis=(1, 2)) / total for place in (y, x))
+    y, x = y - down[:, None, None], x - right[:, None, None]
+    yy, xx, xy = ((ink * a).sum(axis=(1, 2)) / total for a in (y * y, x * x, x * y))
+    angle = np.rad2deg(np.arctan2(2 * xy, yy - xx) / 2)
+    return down, right, np.sqrt(yy), angle
+
+
+def test_nothing_asked_for_nothing_changes(few):
+    images = few.train.images[:20]
+    np.testing.assert_allclose(distort(KEY, images, Recipe()), images, atol=1e-3)
+
+
+def test_images_move_by_at_most_the_shift_each_on_its_own():
+    down, right, length, angle = moments(distort(KEY, bars(200), Recipe(shift=3.0)))
+    before = moments(bars(1))
+    for moved, start in ((down, before[0]), (right, before[1])):
+        assert np.abs(moved - start).max() <= 3.01
+        assert moved.min() < start - 2.5 and moved.max() > start + 2.5
+    assert abs(np.corrcoef(down, right)[0, 1]) < 0.3
+    assert np.abs(angle).max() < 0.5 and np.abs(length / before[2] - 1).max() < 0.02
+
+
+def test_images_turn_by_at_most_the_rotation():
+    down, right, length, angle = moments(distort(KEY, bars(200), Recipe(rotation=30.0)))
+    before = moments(bars(1))
+    assert 27 < angle.max() <= 30.5 and -27 > angle.min() >= -30.5
+    assert np.abs(down - before[0]).max() < 0.05 and np.abs(right - before[1]).max() < 0.05
+    assert np.abs(length / before[2] - 1).max() < 0.15  # across, the bar is seen in its angle
+
+
+def test_images_grow_and_shrink_by_at_most_the_scale():
+    down, right, length, angle = moments(distort(KEY, bars(200), Recipe(scale=0.2)))
+    size = length / moments(bars(1))[2]
+    assert 1.2 < size.max() < 1.27 and 0.82 < size.min() < 0.87
+    assert np.abs(angle).max() < 0.5
+
+
+def test_what_comes_from_outside_is_background():
+    full = np.full((50, 28, 28), 255, np.uint8)
+    moved = np.asarray(distort(KEY, full, Recipe(shift=2.0)))
+    assert moved[:, 2:-2, 2:-2].min() > 254.9
+    assert (moved[:, [0, -1]].min(axis=(1, 2)) < 200).mean() > 0.8
+    assert moved.min() >= 0 and moved.max() <= 255.01
+
+
+def test_adamw_and_its_schedule_against_float64():
+    """The formulas of Loshchilov and Hutter 2019, algorithm 2, with biases undecayed."""
+    recipe = Recipe(Config(learning_rate=0.01, hidden_units=4), weight_decay=0.1, warm_up=0.25)
+    model = create_model(recipe.config)
+    optimizer = make_optimizer(recipe, num_updates=20)
+    state = optimizer.init(model)
+    rng = np.random.default_rng(0)
+    kernel, bias = (np.asarray(w, np.float64) for w in (model.output.kernel, model.output.bias))
+    first, second = [0.0, 0.0], [0.0, 0.0]
+    for t in range(20):
+        grads = jax.tree.map(lambda w: rng.standard_normal(w.shape).astype(np.float32), model)
+        changes, state = optimizer.update(grads, state, model)
+        model = jax.tree.map(jnp.add, model, changes)
+        turn = 0.25 * 20  # rises from 1/25 of the peak until here, then falls to almost nothing
+        low, high, share = (1 / 25, 1, t / turn) if t < turn else (1, 4e-6, (t - turn) / 15)
+        rate = 0.01 * (low + (high - low) * (1 - np.cos(np.pi * share)) / 2)
+        for i, g in enumerate((grads.output.kernel, grads.output.bias)):
+            g = np.asarray(g, np.float64)
+            first[i] = 0.9 * first[i] + 0.1 * g
+            second[i] = 0.99 * second[i] + 0.01 * g**2
+            step = (first[i] / (1 - 0.9 ** (t + 1))) / (
+                np.sqrt(second[i] / (1 - 0.99 ** (t + 1))) + 1e-8
+            )
+            if i == 0:
+                kernel = kernel - rate * (step + 0.1 * kernel)
+            else:
+                bias = bias - rate * step
+    np.testing.assert_allclose(model.output.kernel, kernel, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(model.output.bias, bias, rtol=1e-4, atol=1e-5)
+
+
+def test_a_recipe_is_checked_like_a_config():
+    with pytest.raises(ValueError, match="warm_up must be below 1, got 1.5"):
+        Recipe(warm_up=1.5)
+    with pytest.raises(ValueError, match="label_smoothing must be below 1, got 1"):
+        Recipe(label_smoothing=1)
+    with pytest.raises(TypeError, match="config must be of type Config, got {}"):
+        Recipe(config={})
+
+
+def test_training_by_a_recipe_repeats_itself_and_learns(mnist):
+    data = small(mnist, 4_000)
+    recipe = RECIPES["fast"]
+    seen = []
+    state, history = train(recipe, data, lambda state, history: seen.append(int(state.epoch)))
+    assert seen == [1, 2, 3]
+    assert history.validation_accuracy[-1] > 0.9
+    again, _ = train(recipe, data)
+    for a, b in zip(jax.tree.leaves(state.model), jax.tree.leaves(again.model), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_smoothing_keeps_the_network_from_being_certain(few):
+    def most_certain(label_smoothing):
+        config = Config(hidden_units=64, batch_size=32, num_epochs=30, learning_rate=0.005)
+        recipe = Recipe(config, label_smoothing=label_smoothing)
+        state, _ = train(recipe, few)
+        probabilities = jax.nn.softmax(state.model(few.train.images))
+        return probabilities[np.arange(200), few.train.labels].mean()
+
+    assert most_certain(0.0) > 0.98
+    assert 0.80 < most_certain(0.2) < 0.88  # the truth is told to be 0.82
+
+
+def test_every_update_distorts_anew(few, monkeypatch):
+    keys = []
+
+    def spy(key, images, recipe):
+        jax.debug.callback(
+            lambda data: keys.append(tuple(np.asarray(data))), jax.random.key_data(key)
+        )
+        return distort(key, images, recipe)
+
+    monkeypatch.setattr("mnist_tutorial.recipes.distort", spy)
+    config = Config(hidden_units=8, batch_size=32, num_epochs=2)
+    train(Recipe(config, shift=1.0), few)
+    jax.effects_barrier()
+    assert len(keys) == len(set(keys)) == 14
+
+
+def test_the_named_recipes_keep_the_originals_network():
+    better = RECIPES["better"].config
+    for name in ("hidden_units", "num_hidden_layers", "activation", "num_epochs"):
+        assert getattr(better, name) == getattr(Config(), name)
+
+
+def test_a_recipe_without_images_to_fill_a_batch_is_refused(few):
+    recipe = Recipe(dataclasses.replace(RECIPES["fast"].config, batch_size=500))
+    with pytest.raises(ValueError, match="batch_size 500 is larger than the 200"):
+        train(recipe, few)
+
+
+def test_the_plain_update_is_what_fit_takes_by_default(few):
+    config = Config(hidden_units=8, batch_size=32, num_epochs=1)
+    plain, _ = training.fit(config, few)
+    named, _ = training.fit(config, few, update=training.train_step)
+    np.testing.assert_array_equal(plain.model.hidden.kernel, named.model.hidden.kernel)
