@@ -54,7 +54,7 @@ def _least_sure(answer, probabilities):
     if not 0 <= int(answer) < len(sure):
         return f"Positions go from 0 to {len(sure) - 1}."
     if sure[int(answer)] == sure.min():
-        return RIGHT
+        return f"{RIGHT} It is number {int(answer)}, counted from 0."
     surer = int((sure < sure[int(answer)]).sum())
     return f"Not yet: of {surer} other digit{'s' * (surer > 1)} it was even less sure."
 
@@ -91,14 +91,14 @@ def _ambiguous(answer):
         return f"There are {len(labels)} digits."
     same = int((np.asarray(answer) == labels).sum())
     if same == len(labels):
-        return f"{RIGHT} You agree with the labels on all {same}."
+        return f"{RIGHT} The labels say {', '.join(map(str, labels))}."
     return f"You agree with the labels on {same} of {len(labels)}. Are you sure they are right?"
 
 
 @_exercise("updates at batch 32")
 def _updates(answer):
     if answer == 1_719:
-        return RIGHT
+        return f"{RIGHT} 1,719 updates."
     if answer == 1_718 or answer == 55_000 / 32:
         return "Nearly: what becomes of the images that don't fill a batch?"
     if answer == 1_875:
@@ -113,7 +113,7 @@ def _only_the_seed(answer):
     if different == ["seed"]:
         if first["hidden_units"] != 256:
             return f"They differ in the seed alone, but have {first['hidden_units']} hidden units."
-        return RIGHT
+        return f"{RIGHT} Whatever differs between their results is luck."
     if not different:
         return "They are the same in everything, the seed too."
     return f"They differ in {', '.join(different)}."
@@ -122,7 +122,7 @@ def _only_the_seed(answer):
 @_exercise("parameters at 256 units")
 def _parameters(answer):
     if answer == 203_530:
-        return RIGHT
+        return f"{RIGHT} 203,530."
     if answer == 203_264:
         return "Nearly: these are the weights. Each unit has a bias as well."
     if answer == 200_960:
@@ -181,7 +181,7 @@ def _most_confused(answer, confusion):
 def _recall_above(answer, scores, positive):
     scores, positive = np.asarray(scores), np.asarray(positive)
     if np.isclose(answer, (scores[positive] > 0.9).mean(), atol=0.002):
-        return RIGHT
+        return f"{RIGHT} {float(answer):.1%} of the 9s."
     if np.isclose(answer, positive[scores > 0.9].mean(), atol=0.002):
         return "That is the precision: you divided by what was called 9."
     if np.isclose(answer, (scores[positive] > 0.5).mean(), atol=0.002):
@@ -215,7 +215,7 @@ def _centre_it(function):
 @_exercise("two tenths of a percent")
 def _two_tenths(answer):
     if answer == 20:
-        return RIGHT
+        return f"{RIGHT} 20 images."
     if answer in (270, 290):
         return "That is how many one of them got wrong. And the difference?"
     return "Not yet: what is 0.2 % of 10,000?"

@@ -221,6 +221,22 @@ def learning_curves(history: History) -> Figure:
     return figure
 
 
+def races(runs: Mapping[str, Sequence[Mapping]], goal: float) -> Figure:
+    """Validation accuracy against seconds of training, a line for each run of each recipe."""
+    figure, axes = _figure(3.4)
+    ax = axes[0, 0]
+    for i, (name, several) in enumerate(runs.items()):
+        for run in several:
+            accuracy = 100 * np.asarray(run["validation_accuracy"])
+            ax.plot(run["seconds"], accuracy, color=COLOURS[i], marker=MARKERS[i], markersize=3)
+        ax.lines[-1].set_label(name)
+    ax.axhline(100 * goal, color="0.3", linestyle="--", linewidth=1)
+    ax.set_ylim(94, 100)
+    _label(ax, "seconds of training", "validation accuracy, %")
+    ax.legend(fontsize=10, frameon=False, loc="lower right")
+    return figure
+
+
 def dots(groups: Mapping[str, Sequence[float]], y: str) -> Figure:
     """Every value as a dot, with mean and 95 % interval of the mean for each group."""
     figure, axes = _figure(3.0)

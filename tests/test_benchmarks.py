@@ -1,12 +1,14 @@
+import dataclasses
 import json
 
 import jax
 import numpy as np
 import pytest
 
-from benchmarks import growth, training
+from benchmarks import growth, recipes, training
 from benchmarks.programs import PROGRAMS, _numpy
 from mnist_tutorial.config import Config
+from mnist_tutorial.recipes import RECIPES, measured
 from mnist_tutorial.training import create_state, loss_fn
 from tests.numpy_network import NumpyNetwork
 
@@ -90,3 +92,32 @@ def test_growth_draws_what_it_measured():
     assert growth.doublings(seconds["epochs"]) == pytest.approx([2, 2, 2])
     figure = growth.draw(seconds)
     assert [ax.get_xlabel() for ax in figure.axes[:5]] == list(growth.SETTINGS)
+
+
+def test_recipes_are_measured_with_the_variables_asked_for(few, monkeypatch, capsys):
+    monkeypatch.setattr(recipes, "load_mnist", lambda config: few)
+    recipes.main(["--seeds", "1", "2", "--epochs", "1", "--recipes", "fast", "--json"])
+    result = json.loads(capsys.readouterr().out)
+    assert list(result["runs"]) == ["fast"] and result["num_train"] == 200
+    first, second = result["runs"]["fast"]
+    assert (first["seed"], second["seed"]) == (1, 2)
+    assert first["validation_accuracy"] != second["validation_accuracy"]
+    assert len(first["seconds"]) == 1 and 0 < first["test_accuracy"] < 1
+    assert "fast" in recipes.render(result)
+
+
+def test_what_the_book_quotes_was_measured_with_todays_recipes():
+    found = measured()
+    assert found["num_train"] == 55_000
+    assert list(found["runs"]) == ["original", *RECIPES]
+    for name, runs in found["runs"].items():
+        config = RECIPES[name].config if name in RECIPES else Config()
+        assert len({run["seed"] for run in runs}) == 5
+        assert found["configs"][name] == as_written(RECIPES.get(name, config))
+        for run in runs:
+            assert len(run["seconds"]) == len(run["validation_accuracy"]) == config.num_epochs
+            assert run["seconds"] == sorted(run["seconds"]) and 0.9 < run["test_accuracy"] < 1
+
+
+def as_written(recipe):
+    return json.loads(json.dumps(dataclasses.asdict(recipe)))

@@ -14,9 +14,10 @@ import pytest
 from playwright.sync_api import sync_playwright
 
 HTML = Path(__file__).parents[2] / "_build" / "html"
+CHAPTERS = sorted(HTML.glob("chapters/**/*.html"))
 PAGES = [
     *("index", "glossary", "teachers", "references"),
-    *sorted(f"chapters/{page.stem}" for page in HTML.glob("chapters/*.html")),
+    *(page.relative_to(HTML).with_suffix("").as_posix() for page in CHAPTERS),
 ]
 
 
