@@ -325,7 +325,7 @@ def reliability(evaluation: Evaluation) -> Figure:
     ax = axes[0, 0]
     ax.plot([0, 1], [0, 1], color="0.5", linestyle="--", linewidth=1)
     ax.scatter(confidence, right, s=12 + 3 * np.sqrt(counts), color=BLUE, zorder=2)
-    ax.set(xlim=(0.2, 1.02), ylim=(0, 1.05))
+    ax.set(xlim=(0.15, 1.02), ylim=(0, 1.05))
     _label(ax, "how sure the network says it is", "share that is right")
     return figure
 
