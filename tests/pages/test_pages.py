@@ -69,7 +69,7 @@ class Visit:
 
 
 def test_all_pages_are_there():
-    assert len(PAGES) == 11
+    assert len(PAGES) == 12
 
 
 @pytest.mark.parametrize("name", PAGES)
