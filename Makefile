@@ -7,10 +7,11 @@ UV := 0.13.9
 PLAYWRIGHT := 1.65.2
 INSTALLED := .venv/installed
 WEIGHTS := _build/mnist.safetensors
+LIVE := _static/live/draw.bin
 BOOK := _build/whole
 CHAPTERS := $(wildcard chapters/*.ipynb chapters/*/*.ipynb)
 PACKAGE := $(wildcard mnist_tutorial/*.py)
-SOURCES := $(CHAPTERS) $(wildcard *.md _config.yml _toc.yml references.bib _ext/*.py _static/book.*)
+SOURCES := $(CHAPTERS) $(wildcard *.md _config.yml _toc.yml references.bib _ext/*.py _static/book.* _static/live/*.mjs _static/live/*.css)
 PYTEST := $(BIN)/python -m pytest -q -rs -n 2 --dist loadfile
 
 .PHONY: all train book test pages lint format notebooks lab serve lock clean help
@@ -64,8 +65,12 @@ $(WEIGHTS): $(INSTALLED) $(PACKAGE)
 	@mkdir -p $(@D)
 	$(BIN)/python -m mnist_tutorial --save $@
 
+# Written last of its kind, draw.bin stands for all that the living parts load.
+$(LIVE): $(INSTALLED) $(PACKAGE)
+	$(BIN)/python -m mnist_tutorial.live $(@D)
+
 # The guard notices what the builder doesn't: version 2 would build nothing and be content.
-$(BOOK): $(INSTALLED) $(SOURCES) tools/check_book.py
+$(BOOK): $(INSTALLED) $(LIVE) $(SOURCES) tools/check_book.py
 	rm -rf _build/html _build/.doctrees $@
 	$(BIN)/jupyter-book build . -W -n --keep-going --quiet
 	$(BIN)/python tools/check_book.py

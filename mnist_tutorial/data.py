@@ -191,6 +191,7 @@ def write_whole(path: Path, content: bytes | memoryview) -> None:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
+        os.chmod(temporary, 0o644)  # temporary files are their owner's alone
         os.replace(temporary, path)
     except BaseException:
         os.unlink(temporary)

@@ -106,6 +106,18 @@ def bars(values: Sequence[float], x: str, y: str, line: float | None = None) -> 
     return figure
 
 
+def reading(image: np.ndarray, probabilities: np.ndarray) -> Figure:
+    """One image as the network sees it, and the probability it gives to each digit."""
+    figure, axes = _figure(2.2, 1, 2, width_ratios=[1, 1.6])
+    left, right = axes[0]
+    _image(left, image, "what the network sees")
+    right.barh(range(10), 100 * np.asarray(probabilities), color=BLUE)
+    right.set_yticks(range(10))
+    right.invert_yaxis()
+    _label(right, "probability, %")
+    return figure
+
+
 def splits(sizes: Mapping[str, int]) -> Figure:
     """How a data set is divided, as one bar in true proportion."""
     figure, axes = _figure(1.3)

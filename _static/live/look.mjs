@@ -1,0 +1,82 @@
+// Look inside: any hidden unit, from its first weights to its last.
+
+import { load, restored } from "./files.mjs";
+import { bars, element, paintDigits, paintWeights, slider } from "./paint.mjs";
+
+const UNITS = 1000, GROUP = 10;
+
+export default async function mount(box) {
+  const files = new Map();
+  const group = (n) => {
+    if (!files.has(n)) {
+      const name = `units-${String(n).padStart(2, "0")}.bin`;
+      files.set(n, load(new URL(name, import.meta.url)).catch((error) => {
+        files.delete(n); // so that the next try may succeed
+        throw error;
+      }));
+    }
+    return files.get(n);
+  };
+
+  const first = Number(box.dataset.unit ?? 0);
+  const { shape: [, snapshots] } = (await group(Math.floor(first / GROUP))).hidden_kernel;
+  const number = element("input", {
+    type: "number", min: 0, max: UNITS - 1, step: 1, value: first, "aria-label": "Hidden unit",
+  });
+  const another = element("button", { type: "button" }, "Another");
+  const epoch = slider("After epoch", { max: snapshots - 1, value: snapshots - 1 });
+  const change = element("input", { type: "checkbox" });
+  const picture = element("canvas", {
+    className: "live-unit", width: 28, height: 28, role: "img",
+    "aria-label": "The unit’s weights as an image",
+  });
+  const digits = element("canvas", { className: "live-digits", width: 231, height: 28, role: "img" });
+  const votes = bars("The unit’s vote for each digit", (vote) => vote.toFixed(2));
+  const status = element("p", { className: "live-status", role: "status" });
+  box.replaceChildren(
+    element("p", {}, element("label", {}, `Hidden unit, 0 to ${UNITS - 1}: `, number), " ", another),
+    epoch.row,
+    element("p", {}, element("label", {}, change, " show only what training added")),
+    element("div", { className: "live-pad" },
+      element("div", {}, element("p", { className: "live-title" }, "Its weights"), picture),
+      element("div", { className: "live-wide" },
+        element("p", { className: "live-title" }, "Its vote for each digit"), votes.table)),
+    element("p", { className: "live-title" }, "The validation digits that excite it most, in the end"),
+    digits, status);
+
+  let latest = 0; // a slow file must not overwrite what was asked for after it
+  async function show() {
+    const mine = ++latest, unit = number.valueAsNumber, after = epoch.input.valueAsNumber;
+    if (!Number.isInteger(unit) || unit < 0 || unit >= UNITS) {
+      status.textContent = `There is no unit ${number.value}; choose a whole number from 0 to ${UNITS - 1}.`;
+      return;
+    }
+    let file;
+    try {
+      file = await group(Math.floor(unit / GROUP));
+    } catch (error) {
+      status.textContent = `Unit ${unit} could not be fetched (${error.message}).`;
+      return;
+    }
+    if (mine !== latest) return;
+    const row = (unit % GROUP) * snapshots, { data } = restored(file.hidden_kernel, file.hidden_scale);
+    const at = (row + after) * 784, before = row * 784;
+    paintWeights(picture, 1, 1, (_, p) => data[at + p] - (change.checked ? data[before + p] : 0));
+    const vote = [...file.votes.data.subarray((row + after) * 10, (row + after + 1) * 10)];
+    votes.set(vote);
+    const shown = file.labels.shape[1], from = (unit % GROUP) * shown;
+    paintDigits(digits, file.digits.data.subarray(from * 784, (from + shown) * 784), shown);
+    const labels = [...file.labels.data.subarray(from, from + shown)].join(", ");
+    digits.setAttribute("aria-label", `The digits that excite it most: ${labels}`);
+    status.textContent = `Unit ${unit} after epoch ${after}: where it answers, it speaks most for `
+      + `${vote.indexOf(Math.max(...vote))} and most against ${vote.indexOf(Math.min(...vote))}.`;
+  }
+  number.addEventListener("input", show);
+  epoch.input.addEventListener("input", show);
+  change.addEventListener("change", show);
+  another.addEventListener("click", () => {
+    number.value = Math.floor(Math.random() * UNITS);
+    show();
+  });
+  await show();
+}

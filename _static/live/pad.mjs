@@ -1,0 +1,158 @@
+// A sheet of paper for a digit, for mouse, pen, finger and keyboard, and what a network reads.
+
+import { argmax } from "./mlp.mjs";
+import { seen } from "./digit.mjs";
+import { bars, element, paintDigits } from "./paint.mjs";
+
+const SIZE = 280, PEN = 22, KEY_STEP = 8;
+const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+
+/**
+ * Puts a drawing pad into `box`.
+ *
+ * `read` takes 784 bytes and gives ten probabilities, or null while there is no network; `samples`
+ * are ten digits of 784 bytes each, for those who can't draw, or nothing. Returns a function that
+ * reads the drawing anew.
+ */
+export function createPad(box, read, samples) {
+  const paper = element("canvas", {
+    width: SIZE, height: SIZE, tabIndex: 0, className: "live-paper", role: "application",
+    "aria-label": "Paper for a digit. Arrow keys move the pen, the space bar lowers or lifts it, "
+      + "Delete clears the paper.",
+  });
+  const context = paper.getContext("2d", { willReadFrequently: true });
+  Object.assign(context, { lineWidth: PEN, lineCap: "round", lineJoin: "round" });
+  const pen = element("span", { className: "live-pen", hidden: true });
+  const clear = element("button", { type: "button" }, "Clear");
+  const sample = element("select", { "aria-label": "Take a digit of MNIST instead" },
+    element("option", { value: "" }, "or take one of MNIST’s"),
+    ...Array.from({ length: 10 }, (_, digit) => element("option", { value: digit }, `a ${digit}`)));
+  const centre = element("input", { type: "checkbox", checked: true });
+  const sight = element("canvas", {
+    className: "live-sight", width: 28, height: 28, role: "img",
+    "aria-label": "What the network sees: your drawing as 28 by 28 pixels",
+  });
+  const answers = bars("Probability of each digit", (share) => `${(100 * share).toFixed(1)} %`);
+  const status = element("p", { className: "live-status", role: "status" });
+
+  box.append(element("div", { className: "live-pad" },
+    element("div", {}, element("div", { className: "live-sheet" }, paper, pen),
+      element("p", {}, clear, " ", samples ? sample : "")),
+    element("div", {}, element("p", { className: "live-title" }, "What the network sees"), sight,
+      element("p", {}, element("label", {}, centre, " scale and centre it first"))),
+    element("div", { className: "live-wide" }, status, answers.table)));
+
+  let answer = null, due = false;
+
+  function look() {
+    due = false;
+    const { data } = context.getImageData(0, 0, SIZE, SIZE);
+    const ink = Float32Array.from({ length: SIZE * SIZE }, (_, i) => data[4 * i + 3] / 255);
+    const bytes = seen(ink, SIZE, SIZE, centre.checked);
+    answer = bytes && read(bytes);
+    paintDigits(sight, bytes ?? new Uint8Array(784));
+    answers.set(answer && [...answer]);
+    if (!bytes) status.textContent = "The paper is blank. Draw a digit, large, in the middle or not.";
+    else if (!answer) status.textContent = "There is no trained network yet.";
+  }
+
+  function soon() {
+    if (!due) requestAnimationFrame(look);
+    due = true;
+  }
+
+  /** Says the answer in words, for all who listen; once a stroke is done, not at each dot. */
+  function say() {
+    look();
+    if (!answer) return;
+    const digit = argmax(answer), sure = Math.round(100 * answer[digit]);
+    status.textContent = `The network reads a ${digit} and is ${sure} % sure.`;
+  }
+
+  function line(from, to) {
+    context.beginPath();
+    context.moveTo(...from);
+    context.lineTo(...to);
+    context.stroke();
+    soon();
+  }
+
+  function wipe() {
+    context.clearRect(0, 0, SIZE, SIZE);
+    sample.value = "";
+    say();
+  }
+
+  let last = null; // where the pointer's stroke is, null between strokes
+  const place = (event) => {
+    const { left, top, width } = paper.getBoundingClientRect();
+    return [event.clientX - left, event.clientY - top].map((length) => (length * SIZE) / width);
+  };
+  paper.addEventListener("pointerdown", (event) => {
+    if (!event.isPrimary || event.button) return;
+    paper.setPointerCapture(event.pointerId);
+    pen.hidden = true;
+    last = place(event);
+    line(last, last);
+  });
+  paper.addEventListener("pointermove", (event) => {
+    if (!last || !event.isPrimary) return;
+    const passed = event.getCoalescedEvents?.() ?? [];
+    for (const point of passed.length ? passed : [event]) {
+      const next = place(point);
+      line(last, next);
+      last = next;
+    }
+  });
+  for (const end of ["pointerup", "pointercancel"]) {
+    paper.addEventListener(end, (event) => {
+      if (!last || !event.isPrimary) return;
+      last = null;
+      say();
+    });
+  }
+
+  let tip = [SIZE / 2, SIZE / 4], down = false; // the pen that keys move
+  paper.addEventListener("keydown", (event) => {
+    const move = ARROWS[event.key];
+    if (move) {
+      const next = tip.map((at, i) => Math.min(Math.max(at + KEY_STEP * move[i], 0), SIZE));
+      if (down) line(tip, next);
+      tip = next;
+    } else if (event.key === " ") {
+      down = !down;
+      if (down) line(tip, tip);
+      else say();
+    } else if (event.key === "Delete" || event.key === "Backspace") {
+      down = false;
+      wipe();
+    } else {
+      return;
+    }
+    event.preventDefault(); // or the page would scroll
+    pen.hidden = false;
+    pen.classList.toggle("live-down", down);
+    Object.assign(pen.style, { left: `${(100 * tip[0]) / SIZE}%`, top: `${(100 * tip[1]) / SIZE}%` });
+  });
+  paper.addEventListener("blur", () => (pen.hidden = true));
+
+  clear.addEventListener("click", wipe);
+  centre.addEventListener("change", say);
+  sample.addEventListener("change", () => {
+    const digit = sample.value;
+    wipe();
+    if (digit === "") return;
+    sample.value = digit;
+    const small = context.createImageData(28, 28);
+    samples.subarray(784 * digit, 784 * digit + 784).forEach((byte, p) => {
+      small.data[4 * p + 3] = byte; // ink is black; how much is its opacity
+    });
+    const canvas = element("canvas", { width: 28, height: 28 });
+    canvas.getContext("2d").putImageData(small, 0, 0);
+    context.drawImage(canvas, 0, 0, SIZE, SIZE);
+    say();
+  });
+
+  say();
+  return say;
+}

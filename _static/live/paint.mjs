@@ -1,0 +1,85 @@
+// Small pictures on canvases, in the colours of the book's figures, and elements in one line.
+
+const RED = [213, 94, 0], BLUE = [0, 114, 178];
+
+/** An element with its properties and children: element("p", { className: "a" }, "text"). */
+export function element(tag, properties = {}, ...children) {
+  const made = document.createElement(tag);
+  for (const [name, value] of Object.entries(properties)) {
+    if (name in made) made[name] = value;
+    else made.setAttribute(name, value);
+  }
+  made.append(...children);
+  return made;
+}
+
+let labels = 0;
+
+/** A slider with its label and the value in words beside it; `words` says a position. */
+export function slider(text, { min = 0, max, value, words = String }) {
+  const id = `live-${labels++}`;
+  const input = element("input", { type: "range", id, min, max, step: 1, value });
+  const output = element("output", { htmlFor: id });
+  const show = () => {
+    output.textContent = words(input.valueAsNumber);
+    input.setAttribute("aria-valuetext", output.textContent);
+  };
+  input.addEventListener("input", show);
+  show();
+  return { input, show, row: element("p", { className: "live-slider" },
+    element("label", { htmlFor: id }, text), input, output) };
+}
+
+function paint(canvas, count, columns, colour) {
+  const rows = Math.ceil(count / columns), gap = count > 1 ? 1 : 0;
+  canvas.width = columns * (28 + gap) - gap;
+  canvas.height = rows * (28 + gap) - gap;
+  const context = canvas.getContext("2d");
+  for (let n = 0; n < count; n++) {
+    const image = context.createImageData(28, 28);
+    for (let p = 0; p < 784; p++) image.data.set([...colour(n, p), 255], 4 * p);
+    context.putImageData(image, (n % columns) * (28 + gap), Math.floor(n / columns) * (28 + gap));
+  }
+}
+
+/** Digits, dark ink on white paper: `bytes` holds 784 for each. */
+export function paintDigits(canvas, bytes, columns = 1) {
+  paint(canvas, bytes.length / 784, columns, (n, p) => Array(3).fill(255 - bytes[784 * n + p]));
+}
+
+/** Weights: red speaks for the unit, blue against it. `weight(n, p)` is that of a pixel. */
+export function paintWeights(canvas, count, columns, weight) {
+  let largest = 1e-9;
+  for (let n = 0; n < count; n++) {
+    for (let p = 0; p < 784; p++) largest = Math.max(largest, Math.abs(weight(n, p)));
+  }
+  paint(canvas, count, columns, (n, p) => {
+    const share = weight(n, p) / largest, to = share > 0 ? RED : BLUE;
+    return to.map((value) => 255 + (value - 255) * Math.abs(share));
+  });
+}
+
+/** Ten bars, one for each digit. Returns what sets them; `text` says a value in figures. */
+export function bars(name, text) {
+  const rows = Array.from({ length: 10 }, (_, digit) => {
+    const bar = element("span", { className: "live-bar" });
+    const figure = element("td", { className: "live-figure" });
+    const row = element("tr", {}, element("th", { scope: "row" }, String(digit)),
+      element("td", { "aria-hidden": "true" }, bar), figure);
+    return { row, bar, figure };
+  });
+  const table = element("table", { className: "live-bars" },
+    element("caption", { className: "live-hidden" }, name),
+    element("tbody", {}, ...rows.map(({ row }) => row)));
+  const set = (values) => {
+    const largest = values ? Math.max(...values.map(Math.abs), 1e-9) : 1;
+    rows.forEach(({ row, bar, figure }, digit) => {
+      const value = values ? values[digit] : 0;
+      bar.style.width = `${(100 * Math.abs(value)) / largest}%`;
+      bar.classList.toggle("live-against", value < 0);
+      figure.textContent = values ? text(value) : "";
+      row.classList.toggle("live-first", Boolean(values) && value === Math.max(...values));
+    });
+  };
+  return { table, set };
+}
