@@ -14,7 +14,7 @@ PACKAGE := $(wildcard mnist_tutorial/*.py)
 SOURCES := $(CHAPTERS) $(wildcard *.md _config.yml _toc.yml references.bib _ext/*.py _static/book.* _static/live/*.mjs _static/live/*.css)
 PYTEST := $(BIN)/python -m pytest -q -rs -n 2 --dist loadfile
 
-.PHONY: all train book test pages lint format notebooks lab serve lock clean help
+.PHONY: all train book test test-pages lint format notebooks lab serve lock clean help
 
 all: train book ## train and evaluate the network, build the book (the default)
 	@echo
@@ -28,7 +28,7 @@ test: $(INSTALLED) ## run all tests, then every cell of every chapter
 	$(PYTEST) tests
 	$(PYTEST) --nbval chapters
 
-pages: $(BOOK) ## open every built page in a browser and look for faults
+test-pages: $(BOOK) $(WEIGHTS) ## open every built page in Chromium, draw, train and look for faults
 	$(BIN)/uv pip install --quiet --python $(BIN)/python playwright==$(PLAYWRIGHT)
 	$(BIN)/python -m pytest -q tests/pages
 
@@ -59,7 +59,7 @@ clean: ## remove all that was built; .venv stays
 	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
 
 help: ## show this list
-	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/^([a-z]+):.*## (.*)/\1\t\2/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 12
 
 $(WEIGHTS): $(INSTALLED) $(PACKAGE)
 	@mkdir -p $(@D)

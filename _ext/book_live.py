@@ -13,9 +13,11 @@ def bring_to_life(
     context: dict[str, Any],
     doctree: nodes.document | None,
 ) -> None:
-    """Adds one small module, which loads the others when the reader comes near their part."""
+    """Adds one small module, which loads the others when the reader comes near their part.
+
+    Jupyter Book links every style sheet below `_static` by itself, on all pages.
+    """
     if "data-live=" in context.get("body", ""):
-        app.add_css_file("live/live.css")
         app.add_js_file("live/start.mjs", type="module")
 
 

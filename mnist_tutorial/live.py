@@ -171,8 +171,8 @@ def _part(name: str, height: int = 0, make=None, **attributes: str) -> HTML:
         'mount(document.querySelector(".live"));</script>'
     )
     return HTML(
-        f'<iframe title="{name}" style="width: 100%; height: {height}px; border: 0" '
-        f'srcdoc="{html.escape(page)}"></iframe>'
+        f'<div><iframe title="{name}" style="width: 100%; height: {height}px; border: 0" '
+        f'srcdoc="{html.escape(page)}"></iframe></div>'
     )
 
 

@@ -40,7 +40,7 @@ export default async function mount(box) {
     element("div", { className: "live-pad" },
       element("div", {}, element("p", { className: "live-title" }, "Its weights"), picture),
       element("div", { className: "live-wide" },
-        element("p", { className: "live-title" }, "Its vote for each digit"), votes.table)),
+        element("p", { className: "live-title" }, "Its vote for each digit (hatched: against)"), votes.table)),
     element("p", { className: "live-title" }, "The validation digits that excite it most, in the end"),
     digits, status);
 

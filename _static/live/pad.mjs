@@ -65,8 +65,9 @@ export function createPad(box, read, samples) {
   function say() {
     look();
     if (!answer) return;
-    const digit = argmax(answer), sure = Math.round(100 * answer[digit]);
-    status.textContent = `The network reads a ${digit} and is ${sure} % sure.`;
+    const digit = argmax(answer), percent = Math.floor(100 * answer[digit]);
+    const sure = percent < 99 ? `${percent} %` : "more than 99 %"; // 100 % it never is
+    status.textContent = `The network reads a ${digit} and is ${sure} sure.`;
   }
 
   function line(from, to) {

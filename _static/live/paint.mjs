@@ -19,7 +19,7 @@ let labels = 0;
 export function slider(text, { min = 0, max, value, words = String }) {
   const id = `live-${labels++}`;
   const input = element("input", { type: "range", id, min, max, step: 1, value });
-  const output = element("output", { htmlFor: id });
+  const output = element("span");
   const show = () => {
     output.textContent = words(input.valueAsNumber);
     input.setAttribute("aria-valuetext", output.textContent);

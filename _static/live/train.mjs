@@ -106,7 +106,7 @@ export default function mount(box) {
     progress({ epoch, updates, seconds, loss, rate, validation, network: trained }) {
       network = trained;
       losses.add(seconds, loss);
-      speed.textContent = `epoch ${epoch + 1}, ${updates.toLocaleString("en")} updates, `
+      speed.textContent = `${epoch} epochs done, ${updates.toLocaleString("en")} updates, `
         + `${seconds.toFixed(1)} s, loss ${loss.toFixed(3)}, `
         + `${Math.round(rate).toLocaleString("en")} images a second`;
       if (validation) {

@@ -28,7 +28,7 @@ async function train(options) {
   }
   const { images, labels } = data.train, { batchSize } = options;
   const trainer = createTrainer(network, options);
-  let start = performance.now(), reported = start, validated = start, turn = start;
+  let start = performance.now(), reported = start, turn = start, validated = -VALIDATION;
   let loss = 0, count = 0, imagesSeen = 0;
 
   function report(now, withValidation) {

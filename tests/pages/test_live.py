@@ -1,0 +1,367 @@
+"""The living parts, used as a reader would: with pointer, keys, and now and then impatience."""
+
+import base64
+import json
+import re
+
+import jax
+import numpy as np
+import pytest
+
+from mnist_tutorial import Config, live
+from mnist_tutorial.checkpoints import load_model
+from mnist_tutorial.model import predict
+from mnist_tutorial.training import create_state, train_step
+from tests.pages.conftest import HTML
+
+DRAW, TRAIN, LOOK, LIMITS = (
+    f"chapters/{name}"
+    for name in (
+        "01-introduction",
+        "05-training-your-model",
+        "06-evaluating-the-results",
+        "07-conclusion",
+    )
+)
+# Each digit as strokes through points in percent of the paper.
+STROKES = [
+    [[(50, 14), (36, 24), (30, 50), (36, 76), (50, 86), (64, 76), (70, 50), (64, 24), (50, 14)]],
+    [[(53, 14), (48, 86)]],
+    [[(30, 30), (38, 18), (55, 15), (68, 25), (66, 42), (50, 60), (30, 82), (72, 82)]],
+    [[(30, 22), (48, 15), (66, 24), (62, 42), (46, 48), (66, 56), (68, 74), (50, 85), (30, 78)]],
+    [[(38, 15), (28, 52), (72, 52)], [(62, 30), (58, 88)]],
+    [[(68, 16), (36, 16), (33, 46), (52, 42), (68, 54), (66, 74), (48, 85), (30, 78)]],
+    [[(60, 14), (42, 32), (32, 58), (38, 80), (56, 84), (68, 70), (60, 54), (42, 56), (34, 66)]],
+    [[(28, 18), (72, 18), (56, 50), (46, 86)]],
+    [
+        [(50, 48), (36, 36), (40, 18), (58, 16), (64, 32), (50, 48)],
+        [(50, 48), (34, 64), (38, 82), (58, 84), (68, 68), (50, 48)],
+    ],
+    [[(66, 30), (54, 16), (38, 22), (36, 40), (52, 46), (66, 32), (62, 60), (54, 86)]],
+]
+
+
+@pytest.fixture
+def part(visit):
+    """Opens a page and scrolls to its living part: `part(name, ...)` gives visit and part."""
+
+    def open_part(name, *arguments, **options):
+        seen = visit(name, *arguments, **options)
+        box = seen.page.locator("[data-live]").first
+        box.scroll_into_view_if_needed()
+        seen.page.wait_for_selector(".live-ready", timeout=20_000)
+        return seen, box
+
+    return open_part
+
+
+def draw(page, box, strokes, shrink=1.0):
+    """Draws with the mouse; `shrink` makes the digit smaller, towards the upper left corner."""
+    box.locator(".live-paper").scroll_into_view_if_needed()
+    paper = box.locator(".live-paper").bounding_box()
+    for stroke in strokes:
+        points = [
+            (
+                paper["x"] + x * shrink / 100 * paper["width"],
+                paper["y"] + y * shrink / 100 * paper["height"],
+            )
+            for x, y in stroke
+        ]
+        page.mouse.move(*points[0])
+        page.mouse.down()
+        for point in points[1:]:
+            page.mouse.move(*point, steps=4)
+        page.mouse.up()
+
+
+def read(box):
+    """The digit that the status names, or None."""
+    found = re.search(r"reads a (\d)", box.get_by_role("status").last.inner_text())
+    return found and int(found[1])
+
+
+def encoded(array):
+    return base64.b64encode(np.ascontiguousarray(array).tobytes()).decode()
+
+
+BYTES = "const bytes = (text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0));"
+
+
+def test_drawn_digits_are_recognised(part):
+    seen, box = part(DRAW)
+    answers = []
+    for strokes in STROKES:
+        draw(seen.page, box, strokes)
+        answers.append(read(box))
+        box.get_by_role("button", name="Clear").click()
+    assert sum(said == digit for digit, said in enumerate(answers)) >= 9, answers
+    assert seen.problems == []
+    assert all(url.startswith((seen.address, "data:")) for url in seen.requests)
+
+
+def test_the_probabilities_move_while_a_stroke_grows(part):
+    seen, box = part(DRAW)
+    paper = box.locator(".live-paper").bounding_box()
+    seen.page.mouse.move(paper["x"] + 90, paper["y"] + 50)
+    seen.page.mouse.down()
+    shown = set()
+    for x, y in [(190, 50), (150, 150), (130, 240)]:  # a 7, and the button stays down
+        seen.page.mouse.move(paper["x"] + x, paper["y"] + y, steps=6)
+        seen.page.wait_for_timeout(50)
+        shown.add(box.locator(".live-bars").inner_text())
+    assert len(shown) == 3
+
+
+def test_a_blank_paper_predicts_nothing_and_says_so(part):
+    _, box = part(DRAW)
+    for _ in range(2):
+        assert "The paper is blank" in box.get_by_role("status").inner_text()
+        assert "%" not in box.locator(".live-bars").inner_text()
+        box.get_by_label("Take a digit").select_option("4")
+        assert read(box) == 4
+        box.get_by_role("button", name="Clear").click()
+
+
+def test_without_centring_a_digit_in_the_corner_is_misread(part):
+    seen, box = part(LIMITS)
+    centred, as_drawn = [], []
+    for digit in (2, 3, 7):
+        draw(seen.page, box, STROKES[digit], shrink=0.5)
+        centred.append(read(box) == digit)
+        box.get_by_label("scale and centre").uncheck()
+        as_drawn.append(read(box) == digit)
+        box.get_by_label("scale and centre").check()
+        box.get_by_role("button", name="Clear").click()
+    assert sum(centred) >= 2 and sum(as_drawn) <= 1
+
+
+def test_a_digit_can_be_drawn_with_the_keyboard_alone(part):
+    seen, box = part(DRAW)
+    box.locator(".live-paper").focus()
+    for key in ["Space", *["ArrowDown"] * 18, "Space"]:
+        seen.page.keyboard.press(key)
+    assert read(box) == 1
+    seen.page.keyboard.press("Delete")
+    assert "The paper is blank" in box.get_by_role("status").inner_text()
+
+
+def test_a_finger_draws(part):
+    seen, box = part(DRAW, 390, "dark", has_touch=True)
+    paper = box.locator(".live-paper").bounding_box()
+    finger = seen.context.new_cdp_session(seen.page)
+    x = paper["x"] + paper["width"] / 2
+    for kind, y in [("touchStart", 0.15), ("touchMove", 0.5), ("touchMove", 0.85), ("touchEnd", 0)]:
+        points = [{"x": x, "y": paper["y"] + y * paper["height"]}] if y else []
+        finger.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+    assert read(box) == 1
+
+
+def test_the_pages_network_is_this_repositorys_and_answers_alike(visit, mnist):
+    model, _ = load_model(HTML.parent / "mnist.safetensors")
+    images = mnist.test.images[:1000]
+    expected = np.asarray(predict(model, images))
+    answers = visit("chapters/01-introduction").page.evaluate(
+        f"""async (text) => {{
+          {BYTES}
+          const {{ loadNetwork }} = await import("/_static/live/draw.mjs");
+          const {{ predict, PIXELS }} = await import("/_static/live/mlp.mjs");
+          const {{ network }} = await loadNetwork("/_static/live/draw.bin"), images = bytes(text);
+          return Array.from({{ length: images.length / PIXELS }}, (_, i) =>
+            [...predict(network, images.subarray(i * PIXELS, (i + 1) * PIXELS))]);
+        }}""",
+        encoded(images),
+    )
+    assert (np.argmax(answers, axis=1) == expected.argmax(axis=1)).all()
+    # What rounding the weights may do to a score, to first order, bounds the probabilities.
+    assert np.abs(answers - expected).max() < 0.01
+
+
+@pytest.mark.parametrize(
+    "nesterov_config", [Config(hidden_units=32, batch_size=50, learning_rate=0.1)]
+)
+def test_twenty_updates_in_the_browser_have_jaxs_losses(visit, mnist, nesterov_config):
+    config, size = nesterov_config, nesterov_config.batch_size
+    images, labels = mnist.train.images[: 20 * size], mnist.train.labels[: 20 * size]
+    state = create_state(config)
+    first = [np.asarray(leaf) for leaf in jax.tree.leaves(state.model)]
+    by_shape = {leaf.shape: encoded(leaf) for leaf in first}
+    expected = []
+    for at in range(0, len(labels), size):
+        state, (loss, _) = train_step(state, images[at : at + size], labels[at : at + size], config)
+        expected.append(float(loss))
+    losses = visit("index").page.evaluate(
+        f"""async ([images, labels, w1, b1, w2, b2, hidden, batchSize, options]) => {{
+          {BYTES}
+          const {{ inked, createTrainer }} = await import("/_static/live/mlp.mjs");
+          const floats = (text) => new Float32Array(bytes(text).buffer);
+          const [a, b, c, d] = [w1, b1, w2, b2].map(floats);
+          const network = {{ hidden, w1: a, b1: b, w2: c, b2: d }};
+          const trainer = createTrainer(network, {{ ...options, batchSize }});
+          const ink = inked(bytes(images)), truth = bytes(labels);
+          return Array.from({{ length: 20 }}, (_, n) => trainer.step(ink, truth,
+            Uint32Array.from({{ length: batchSize }}, (_, i) => n * batchSize + i)));
+        }}""",
+        [
+            encoded(images),
+            encoded(labels.astype(np.uint8)),
+            *(by_shape[shape] for shape in [(784, 32), (32,), (32, 10), (10,)]),
+            config.hidden_units,
+            size,
+            {"learningRate": config.learning_rate, "momentum": config.momentum, "l2": config.l2},
+        ],
+    )
+    assert np.allclose(losses, expected, atol=1e-3), (losses, expected)
+    assert losses[-1] < losses[0] / 2
+
+
+def accuracy(box):
+    found = re.search(r"([\d.]+) % of 2,000", box.get_by_role("status").first.inner_text())
+    return float(found[1]) if found else 0
+
+
+def slide(box, label, position):
+    box.get_by_role("slider", name=label).evaluate(
+        "(input, value) => { input.value = value; input.dispatchEvent(new Event('input')); }",
+        position,
+    )
+
+
+def test_a_network_is_trained_stopped_drawn_for_and_reset(part):
+    seen, box = part(TRAIN)
+    train, stop = (box.get_by_role("button", name=name) for name in ("Train", "Stop"))
+    draw(seen.page, box, STROKES[7])
+    assert "no trained network" in box.get_by_role("status").last.inner_text()
+    slide(box, "Hidden units", 99)  # beyond the slider's end, which holds it
+    assert box.locator(".live-slider span").nth(1).inner_text() == "512"
+    train.dblclick()  # the second click finds a training under way, and starts none
+    assert train.is_disabled()
+    seen.page.wait_for_function(
+        "parseFloat(document.querySelector('.live-status').textContent.split(': ')[1]) >= 93",
+        timeout=60_000,
+    )
+    stop.click()
+    seen.page.wait_for_function(
+        "document.querySelector('.live-train button:disabled').textContent == 'Stop'"
+    )
+    reached = box.locator(".live-speed").inner_text()
+    seen.page.wait_for_timeout(700)
+    assert box.locator(".live-speed").inner_text() == reached and accuracy(box) >= 93
+    assert len(seen.page.workers) == 1
+    assert read(box) == 7  # what was drawn before there was a network
+    box.get_by_role("button", name="Reset").click()
+    assert "no trained network" in box.get_by_role("status").last.inner_text()
+    assert box.locator(".live-slider span").nth(1).inner_text() == "128"
+    assert seen.problems == []
+
+
+def test_a_training_that_diverges_says_which_knob_to_turn_and_another_can_start(part):
+    seen, box = part(TRAIN)
+    train = box.get_by_role("button", name="Train")
+    slide(box, "Learning rate", 8)
+    slide(box, "Momentum", 5)
+    train.click()
+    status = box.get_by_role("status").first
+    seen.page.wait_for_function(
+        "document.querySelector('.live-status').textContent.includes('lower')"
+    )
+    assert "lower the learning rate" in status.inner_text() and train.is_enabled()
+    slide(box, "Learning rate", 4)
+    slide(box, "Momentum", 3)
+    train.click()
+    seen.page.wait_for_function(
+        "document.querySelector('.live-status').textContent.includes('2,000')"
+    )
+    assert seen.problems == []
+
+
+def test_the_page_answers_while_it_trains_and_survives_sleep_and_a_new_size(part):
+    seen, box = part(TRAIN)
+    page = seen.page
+    page.evaluate(
+        "window.long = []; new PerformanceObserver((list) => long.push(...list.getEntries()"
+        ".map((task) => task.duration))).observe({ type: 'longtask' })"
+    )
+    slide(box, "Hidden units", 7)
+    box.get_by_role("button", name="Train").click()
+    page.wait_for_function("document.querySelector('.live-status').textContent.includes('2,000')")
+    browser_side = seen.context.new_cdp_session(page)
+    for state in ("frozen", "active"):
+        browser_side.send("Page.setWebLifecycleState", {"state": state})
+        page.wait_for_timeout(500) if state == "active" else None
+    page.set_viewport_size({"width": 390, "height": 800})
+    page.emulate_media(color_scheme="dark")
+    draw(page, box, STROKES[3])
+    assert read(box) is not None
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    assert max(page.evaluate("long"), default=0) <= 100
+    assert seen.problems == []
+
+
+def test_any_hidden_unit_can_be_seen_at_any_epoch(part, mnist):
+    model, _ = load_model(HTML.parent / "mnist.safetensors")
+    seen, box = part(LOOK)
+    number, status = box.get_by_label("Hidden unit"), box.get_by_role("status")
+    for unit in (0, 417, 999):
+        number.fill(str(unit))
+        votes = np.asarray(model.output.kernel)[unit]
+        seen.page.wait_for_function(
+            "text => document.querySelector('.live-status').textContent.startsWith(text)",
+            arg=f"Unit {unit} after epoch 15",
+        )
+        words = status.inner_text()
+        assert f"most for {votes.argmax()} and most against {votes.argmin()}" in words
+        shown = [float(text) for text in box.locator(".live-figure").all_inner_texts()]
+        assert np.allclose(shown, votes, atol=0.006)
+    trained = box.locator(".live-unit").screenshot()
+    box.get_by_label("After epoch").press("Home")
+    assert "Unit 999 after epoch 0:" in status.inner_text()
+    assert box.locator(".live-unit").screenshot() != trained
+    number.fill("1000")
+    assert "There is no unit 1000" in status.inner_text()
+    assert seen.problems == []
+
+
+def test_without_script_the_words_point_to_the_figures(visit):
+    for name in (DRAW, TRAIN, LOOK, LIMITS):
+        page = visit(name, java_script_enabled=False).page
+        assert "The figures of this chapter" in page.locator("[data-live]").first.inner_text()
+
+
+def test_a_part_whose_file_is_missing_says_so(visit):
+    seen = visit("index")
+    seen.page.route("**/draw.bin", lambda route: route.fulfill(status=404))
+    seen.page.goto(f"{seen.address}/{DRAW}.html")
+    box = seen.page.locator("[data-live]")
+    box.scroll_into_view_if_needed()
+    seen.page.wait_for_function("document.querySelector('.live').textContent.includes('404')")
+    assert "The figures on this page" in box.inner_text()
+
+
+def test_parts_are_fetched_only_when_the_reader_comes_near(visit):
+    seen = visit(TRAIN)
+    assert not any(url.endswith((".bin", "train.mjs")) for url in seen.requests)
+    assert any("start.mjs" in url for url in seen.requests)
+    assert not any(".mjs" in url for url in visit("chapters/02-the-mnist-dataset").requests)
+
+
+def test_what_the_pages_load_is_small():
+    size = {file.name: file.stat().st_size for file in (HTML / "_static/live").iterdir()}
+    assert size["draw.bin"] <= 1_000_000 and size["train.bin"] <= 2_500_000
+    assert max(size[f"units-{n:02d}.bin"] for n in range(100)) <= 200_000
+
+
+@pytest.mark.parametrize("name", ["draw", "train"])
+def test_a_notebook_that_runs_shows_the_part_itself(visit, mnist, monkeypatch, name):
+    monkeypatch.delenv("MNIST_TUTORIAL_PAGE", raising=False)
+    model, _ = load_model(HTML.parent / "mnist.safetensors")
+    shown = live.draw(model, mnist) if name == "draw" else live.train(mnist)
+    seen = visit("index")
+    seen.page.set_content(f"<body>{shown.data}</body>")
+    frame = seen.page.frame_locator("iframe")
+    if name == "draw":
+        frame.get_by_label("Take a digit").select_option("3")
+        assert "reads a 3" in frame.get_by_role("status").inner_text()
+    else:
+        frame.get_by_role("button", name="Train").click()
+        frame.locator(".live-status", has_text="of 2,000 validation images").wait_for()
+    assert json.dumps(seen.problems) == "[]"
