@@ -1,5 +1,7 @@
 """The built pages, opened in a browser: run with `make test-pages`, which builds them first."""
 
+import gzip
+
 import pytest
 
 from tests.pages.conftest import HTML
@@ -29,6 +31,14 @@ def test_a_page_is_whole_and_asks_no_other_host(visit, name, width, scheme):
     )
     for loaded, alt, shown_width in images:
         assert loaded and len(alt) > 40 and 100 < shown_width <= width
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_weighs_little(visit, name):
+    seen = visit(name)  # not scrolled: without what its living part would load
+    files = [HTML / url.split("?")[0].removeprefix(f"{seen.address}/") for url in seen.requests]
+    # As a web server sends them: what is compressed already grows by a few bytes.
+    assert sum(len(gzip.compress(file.read_bytes())) for file in files if file.is_file()) < 1.2e6
 
 
 def test_search_finds_a_word_of_the_last_chapter(visit):
