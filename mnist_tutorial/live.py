@@ -23,11 +23,18 @@ from IPython.display import HTML
 
 from mnist_tutorial.config import Config
 from mnist_tutorial.data import Dataset, Examples, load_mnist, write_whole
+from mnist_tutorial.evaluation import threshold_counts
 from mnist_tutorial.model import MLP
 from mnist_tutorial.training import create_state, fit
 
-MODULES = Path(__file__).parents[1] / "_static" / "live"
+PACKAGED = Path(__file__).parent / "browser"
+# A checkout has the modules where the pages want them; installed, they lie in the package.
+MODULES = PACKAGED if PACKAGED.is_dir() else Path(__file__).parents[1] / "_static" / "live"
 NUM_TRAIN, NUM_VALIDATION = 12_000, 2_000  # images of "train it here": 2.3 MB compressed
+FRAME_STYLE = """
+:root { color-scheme: light dark }
+body { margin: 0; background: Canvas; font: 15px system-ui }
+"""
 UNITS_PER_FILE, DIGITS_PER_UNIT = 10, 8
 
 
@@ -140,6 +147,17 @@ def train(data: Dataset) -> HTML:
     )
 
 
+def threshold(scores: np.ndarray, positive: np.ndarray) -> HTML:
+    """A slider for the threshold of saying "yes", with the counts that follow.
+
+    Args:
+      scores: (n,) how sure we are of "yes".
+      positive: (n,) bool, where "yes" is the truth.
+    """
+    counts = [threshold_counts(scores, positive, percent / 100) for percent in range(1, 100)]
+    return _part("threshold", 260, dict, counts=json.dumps(counts))
+
+
 def look(unit: int) -> HTML:
     """Any hidden unit, epoch by epoch; this one first. On the book's pages only."""
     return _part("look", unit=str(unit))
@@ -151,12 +169,9 @@ def _packed(**arrays: np.ndarray) -> bytes:
 
 
 def _part(name: str, height: int = 0, make=None, **attributes: str) -> HTML:
-    """The part's place on a page; in a notebook that runs, the part itself in a frame.
-
-    In a notebook it needs the checkout of the book, where the modules are.
-    """
+    """The part's place on a page; in a notebook that runs, the part itself in a frame."""
     on_page = "MNIST_TUTORIAL_PAGE" in os.environ  # set where the book's notebooks are stored
-    if on_page or make is None or not MODULES.is_dir():
+    if on_page or make is None:
         where = "".join(f' data-{key}="{value}"' for key, value in attributes.items())
         return HTML(
             f'<div class="live" data-live="{name}"{where}><p>This part answers on the page of the '
@@ -164,9 +179,11 @@ def _part(name: str, height: int = 0, make=None, **attributes: str) -> HTML:
             "The figures of this chapter show what it does.</p></div>"
         )
     style = (MODULES / "live.css").read_text(encoding="utf-8")
-    data = "".join(f' data-{key}="{value}"' for key, value in make().items())
+    attributes |= make()
+    data = "".join(f' data-{key}="{value}"' for key, value in attributes.items())
     page = (
-        f'<!doctype html><meta charset="utf-8"><style>{style}</style><div class="live"{data}></div>'
+        f'<!doctype html><meta charset="utf-8"><style>{FRAME_STYLE}{style}</style>'
+        f'<div class="live"{data}></div>'
         f'<script type="module">import mount from "{_module(name)}";\n'
         'mount(document.querySelector(".live"));</script>'
     )

@@ -1,11 +1,10 @@
 """What the chapters need to talk to their reader: source, tables, progress, checks."""
 
 import inspect
-import json
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from IPython.display import HTML, Markdown
+from IPython.display import Markdown
 from matplotlib_inline.backend_inline import set_matplotlib_formats
 
 from mnist_tutorial.checkpoints import (
@@ -17,7 +16,6 @@ from mnist_tutorial.checkpoints import (
 )
 from mnist_tutorial.config import Config
 from mnist_tutorial.data import Dataset
-from mnist_tutorial.evaluation import threshold_counts
 from mnist_tutorial.progress import Progress
 from mnist_tutorial.training import History, TrainState, fit
 
@@ -46,41 +44,6 @@ def table(header: Iterable[str], rows: Iterable[Iterable[Any]]) -> Markdown:
 def say(text: str) -> Markdown:
     """A sentence that holds numbers of this very run."""
     return Markdown(text)
-
-
-def threshold_slider(scores, positive) -> HTML:
-    """A slider for the threshold of saying "yes", with the counts that follow.
-
-    It needs no kernel: the counts of 99 thresholds travel with it, and a few lines of
-    script show those of the chosen one. Without script the row of 0.50 stands there.
-
-    Args:
-      scores: (n,) how sure we are of "yes".
-      positive: (n,) bool, where "yes" is the truth.
-    """
-    counts = [threshold_counts(scores, positive, percent / 100) for percent in range(1, 100)]
-    tp, fp, fn, tn = counts[49]
-    return HTML(f"""<div class="threshold" data-counts="{json.dumps(counts)}">
-<label>Say “yes” from a probability of <output>0.50</output> on:<br>
-<input type="range" min="1" max="99" value="50" style="width: 100%"></label>
-<table aria-live="polite">
-<tr><th></th><th>said “yes”</th><th>said “no”</th></tr>
-<tr><th>is</th><td>{tp}</td><td>{fn} missed</td></tr>
-<tr><th>isn’t</th><td>{fp} false alarms</td><td>{tn}</td></tr>
-<tr><th></th><td>precision {tp / (tp + fp):.1%}</td><td>recall {tp / (tp + fn):.1%}</td></tr>
-</table></div>
-<script>
-for (const box of document.querySelectorAll(".threshold")) {{
-  const counts = JSON.parse(box.dataset.counts), cells = box.querySelectorAll("td");
-  const percent = (part, whole) => whole ? (100 * part / whole).toFixed(1) + "%" : "–";
-  box.querySelector("input").oninput = (event) => {{
-    const [tp, fp, fn, tn] = counts[event.target.value - 1];
-    box.querySelector("output").textContent = (event.target.value / 100).toFixed(2);
-    [tp, fn + " missed", fp + " false alarms", tn, "precision " + percent(tp, tp + fp),
-      "recall " + percent(tp, tp + fn)].forEach((text, i) => cells[i].textContent = text);
-  }};
-}}
-</script>""")
 
 
 def load_or_train(config: Config, data: Dataset) -> tuple[TrainState, History]:

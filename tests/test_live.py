@@ -77,13 +77,4 @@ def test_a_page_gets_the_place_and_a_notebook_the_part(mnist, monkeypatch, on_pa
         monkeypatch.delenv("MNIST_TUTORIAL_PAGE", raising=False)
     shown = live.draw(create_model(Config(hidden_units=4)), mnist).data
     assert ('data-live="draw"' in shown) == on_page and ("<iframe" in shown) != on_page
-    assert "./" not in shown or on_page  # all modules are inside
     assert 'data-unit="7"' in live.look(7).data  # has no frame: its files are too many
-
-
-def test_where_the_modules_are_missing_a_notebook_says_where_the_part_lives(
-    mnist, monkeypatch, tmp_path
-):
-    monkeypatch.delenv("MNIST_TUTORIAL_PAGE", raising=False)
-    monkeypatch.setattr(live, "MODULES", tmp_path / "none")
-    assert "page of the book" in live.train(mnist).data

@@ -47,9 +47,9 @@ def part(visit):
 
     def open_part(name, *arguments, **options):
         seen = visit(name, *arguments, **options)
-        box = seen.page.locator("[data-live]").first
+        box = seen.page.locator("[data-live]").last  # chapter 6 has the threshold before it
         box.scroll_into_view_if_needed()
-        seen.page.wait_for_selector(".live-ready", timeout=20_000)
+        seen.page.locator(".live-ready").last.wait_for(timeout=20_000)
         return seen, box
 
     return open_part
@@ -321,6 +321,26 @@ def test_any_hidden_unit_can_be_seen_at_any_epoch(part, mnist):
     assert seen.problems == []
 
 
+def test_the_threshold_can_be_moved_with_the_keyboard(visit):
+    seen = visit(LOOK)
+    box = seen.page.locator("[data-live=threshold]")
+    box.scroll_into_view_if_needed()
+    table = box.locator("table")
+
+    def missed_and_alarms():
+        return [
+            int(re.search(rf"(\d+) {word}", table.inner_text())[1]) for word in ("miss", "false")
+        ]
+
+    missed, alarms = missed_and_alarms()
+    for _ in range(40):
+        box.get_by_role("slider").press("ArrowLeft")
+    assert "0.10" in box.inner_text()
+    fewer_missed, more_alarms = missed_and_alarms()
+    assert fewer_missed < missed and more_alarms > alarms
+    assert seen.problems == []
+
+
 def test_without_script_the_words_point_to_the_figures(visit):
     for name in (DRAW, TRAIN, LOOK, LIMITS):
         page = visit(name, java_script_enabled=False).page
@@ -350,17 +370,25 @@ def test_what_the_pages_load_is_small():
     assert max(size[f"units-{n:02d}.bin"] for n in range(100)) <= 200_000
 
 
-@pytest.mark.parametrize("name", ["draw", "train"])
+@pytest.mark.parametrize("name", ["draw", "train", "threshold"])
 def test_a_notebook_that_runs_shows_the_part_itself(visit, mnist, monkeypatch, name):
     monkeypatch.delenv("MNIST_TUTORIAL_PAGE", raising=False)
     model, _ = load_model(HTML.parent / "mnist.safetensors")
-    shown = live.draw(model, mnist) if name == "draw" else live.train(mnist)
+    shown = {
+        "draw": lambda: live.draw(model, mnist),
+        "train": lambda: live.train(mnist),
+        "threshold": lambda: live.threshold(np.array([0.2, 0.8, 0.9]), np.array([1, 0, 1]) > 0),
+    }[name]()
     seen = visit("index")
     seen.page.set_content(f"<body>{shown.data}</body>")
     frame = seen.page.frame_locator("iframe")
     if name == "draw":
         frame.get_by_label("Take a digit").select_option("3")
         assert "reads a 3" in frame.get_by_role("status").inner_text()
+    elif name == "threshold":
+        assert "1 missed" in frame.locator("table").inner_text()
+        frame.get_by_role("slider").fill("15")
+        assert "0 missed" in frame.locator("table").inner_text()
     else:
         frame.get_by_role("button", name="Train").click()
         frame.locator(".live-status", has_text="of 2,000 validation images").wait_for()
