@@ -147,15 +147,16 @@ def train(data: Dataset) -> HTML:
     )
 
 
-def threshold(scores: np.ndarray, positive: np.ndarray) -> HTML:
+def threshold(scores: np.ndarray, positive: np.ndarray, name: str) -> HTML:
     """A slider for the threshold of saying "yes", with the counts that follow.
 
     Args:
       scores: (n,) how sure we are of "yes".
       positive: (n,) bool, where "yes" is the truth.
+      name: what "yes" says that it is, such as "9".
     """
     counts = [threshold_counts(scores, positive, percent / 100) for percent in range(1, 100)]
-    return _part("threshold", 260, dict, counts=json.dumps(counts))
+    return _part("threshold", 230, dict, name=name, counts=json.dumps(counts))
 
 
 def look(unit: int) -> HTML:
@@ -168,13 +169,13 @@ def _packed(**arrays: np.ndarray) -> bytes:
     return gzip.compress(safetensors.numpy.save(contiguous), mtime=0)
 
 
-def _part(name: str, height: int = 0, make=None, **attributes: str) -> HTML:
+def _part(part: str, height: int = 0, make=None, **attributes: str) -> HTML:
     """The part's place on a page; in a notebook that runs, the part itself in a frame."""
     on_page = "MNIST_TUTORIAL_PAGE" in os.environ  # set where the book's notebooks are stored
     if on_page or make is None:
         where = "".join(f' data-{key}="{value}"' for key, value in attributes.items())
         return HTML(
-            f'<div class="live" data-live="{name}"{where}><p>This part answers on the page of the '
+            f'<div class="live" data-live="{part}"{where}><p>This part answers on the page of the '
             "book, in a browser with JavaScript: online, or at home with <code>make serve</code>. "
             "The figures of this chapter show what it does.</p></div>"
         )
@@ -184,11 +185,11 @@ def _part(name: str, height: int = 0, make=None, **attributes: str) -> HTML:
     page = (
         f'<!doctype html><meta charset="utf-8"><style>{FRAME_STYLE}{style}</style>'
         f'<div class="live"{data}></div>'
-        f'<script type="module">import mount from "{_module(name)}";\n'
+        f'<script type="module">import mount from "{_module(part)}";\n'
         'mount(document.querySelector(".live"));</script>'
     )
     return HTML(
-        f'<div><iframe title="{name}" style="width: 100%; height: {height}px; border: 0" '
+        f'<div><iframe title="{part}" style="width: 100%; height: {height}px; border: 0" '
         f'srcdoc="{html.escape(page)}"></iframe></div>'
     )
 

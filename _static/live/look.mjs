@@ -21,7 +21,7 @@ export default async function mount(box) {
   const first = Number(box.dataset.unit ?? 0);
   const { shape: [, snapshots] } = (await group(Math.floor(first / GROUP))).hidden_kernel;
   const number = element("input", {
-    type: "number", min: 0, max: UNITS - 1, step: 1, value: first, "aria-label": "Hidden unit",
+    type: "number", min: 0, max: UNITS - 1, step: 1, value: first,
   });
   const another = element("button", { type: "button" }, "Another");
   const epoch = slider("After epoch", { max: snapshots - 1, value: snapshots - 1 });
@@ -31,24 +31,24 @@ export default async function mount(box) {
     "aria-label": "The unit’s weights as an image",
   });
   const digits = element("canvas", { className: "live-digits", width: 231, height: 28, role: "img" });
-  const votes = bars("The unit’s vote for each digit", (vote) => vote.toFixed(2));
+  const votes = bars("What it adds to the score of each digit", (vote) => vote.toFixed(2), true);
   const status = element("p", { className: "live-status", role: "status" });
   box.replaceChildren(
     element("p", {}, element("label", {}, `Hidden unit, 0 to ${UNITS - 1}: `, number), " ", another),
     epoch.row,
-    element("p", {}, element("label", {}, change, " show only what training added")),
+    element("p", {}, element("label", {}, change, " show only what training added to the weights")),
     element("div", { className: "live-pad" },
-      element("div", {}, element("p", { className: "live-title" }, "Its weights"), picture),
+      element("div", {}, element("p", { className: "live-title" }, "Its weights (red: ink here excites it; blue: ink here quiets it)"), picture),
       element("div", { className: "live-wide" },
-        element("p", { className: "live-title" }, "Its vote for each digit (hatched: against)"), votes.table)),
-    element("p", { className: "live-title" }, "The validation digits that excite it most, in the end"),
+        element("p", { className: "live-title" }, "Its votes: what it adds to each digit’s score, or takes from it, where it is active"), votes.table)),
+    element("p", { className: "live-title" }, "The eight validation digits that excite it most after the last epoch"),
     digits, status);
 
-  let latest = 0; // a slow file must not overwrite what was asked for after it
+  let shown = first, latest = 0; // a slow file must not overwrite what was asked for after it
   async function show() {
     const mine = ++latest, unit = number.valueAsNumber, after = epoch.input.valueAsNumber;
     if (!Number.isInteger(unit) || unit < 0 || unit >= UNITS) {
-      status.textContent = `There is no unit ${number.value}; choose a whole number from 0 to ${UNITS - 1}.`;
+      status.textContent = `Choose a whole number from 0 to ${UNITS - 1}; you still see unit ${shown}.`;
       return;
     }
     let file;
@@ -63,13 +63,16 @@ export default async function mount(box) {
     const at = (row + after) * 784, before = row * 784;
     paintWeights(picture, 1, 1, (_, p) => data[at + p] - (change.checked ? data[before + p] : 0));
     const vote = [...file.votes.data.subarray((row + after) * 10, (row + after + 1) * 10)];
-    votes.set(vote);
-    const shown = file.labels.shape[1], from = (unit % GROUP) * shown;
-    paintDigits(digits, file.digits.data.subarray(from * 784, (from + shown) * 784), shown);
-    const labels = [...file.labels.data.subarray(from, from + shown)].join(", ");
+    const all = file.votes.data.subarray(row * 10, (row + snapshots) * 10);
+    votes.set(vote, Math.max(...all.map(Math.abs)));
+    shown = unit;
+    const count = file.labels.shape[1], from = (unit % GROUP) * count;
+    paintDigits(digits, file.digits.data.subarray(from * 784, (from + count) * 784), count);
+    const labels = [...file.labels.data.subarray(from, from + count)].join(", ");
     digits.setAttribute("aria-label", `The digits that excite it most: ${labels}`);
-    status.textContent = `Unit ${unit} after epoch ${after}: where it answers, it speaks most for `
-      + `${vote.indexOf(Math.max(...vote))} and most against ${vote.indexOf(Math.min(...vote))}.`;
+    status.textContent = `After epoch ${after}, where unit ${unit} is active, it adds most to the score `
+      + `of ${vote.indexOf(Math.max(...vote))} and takes most from ${vote.indexOf(Math.min(...vote))}. `
+      + "It may be active for other digits: each score is a sum over all units.";
   }
   number.addEventListener("input", show);
   epoch.input.addEventListener("input", show);

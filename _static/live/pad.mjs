@@ -2,17 +2,21 @@
 
 import { argmax } from "./mlp.mjs";
 import { seen } from "./digit.mjs";
-import { bars, element, paintDigits } from "./paint.mjs";
+import { bars, element, paintDigits, percent, tell } from "./paint.mjs";
 
 const SIZE = 280, PEN = 22, KEY_STEP = 8;
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+const BLANK = "The paper is blank. Draw a digit, anywhere, large or half as large.";
+
+/** "a 7", "an 8". */
+const named = (digit) => `${Number(digit) === 8 ? "an" : "a"} ${digit}`;
 
 /**
  * Puts a drawing pad into `box`.
  *
- * `read` takes 784 bytes and gives ten probabilities, or null while there is no network; `samples`
- * are ten digits of 784 bytes each, for those who can't draw, or nothing. Returns a function that
- * reads the drawing anew.
+ * `read` takes 784 bytes and gives ten probabilities, or null while there is no network;
+ * `samples` are ten digits of 784 bytes each, for those who can't draw, or nothing. Returns a
+ * function that reads the drawing anew.
  */
 export function createPad(box, read, samples) {
   const paper = element("canvas", {
@@ -24,36 +28,44 @@ export function createPad(box, read, samples) {
   Object.assign(context, { lineWidth: PEN, lineCap: "round", lineJoin: "round" });
   const pen = element("span", { className: "live-pen", hidden: true });
   const clear = element("button", { type: "button" }, "Clear");
-  const sample = element("select", { "aria-label": "Take a digit of MNIST instead" },
+  const sample = element("select", { "aria-label": "or take one of MNIST’s" },
     element("option", { value: "" }, "or take one of MNIST’s"),
-    ...Array.from({ length: 10 }, (_, digit) => element("option", { value: digit }, `a ${digit}`)));
+    ...Array.from({ length: 10 }, (_, digit) => element("option", { value: digit }, named(digit))));
   const centre = element("input", { type: "checkbox", checked: true });
   const sight = element("canvas", {
     className: "live-sight", width: 28, height: 28, role: "img",
     "aria-label": "What the network sees: your drawing as 28 by 28 pixels",
   });
-  const answers = bars("Probability of each digit", (share) => `${(100 * share).toFixed(1)} %`);
-  const status = element("p", { className: "live-status", role: "status" });
+  const answers = bars("Probability of each digit", percent);
+  const status = element("p", { className: "live-status" });
+  const heard = element("p", { className: "live-hidden", role: "status" }); // once a stroke is done
 
   box.append(element("div", { className: "live-pad" },
     element("div", {}, element("div", { className: "live-sheet" }, paper, pen),
       element("p", {}, clear, " ", samples ? sample : "")),
-    element("div", {}, element("p", { className: "live-title" }, "What the network sees"), sight,
-      element("p", {}, element("label", {}, centre, " scale and centre it first"))),
-    element("div", { className: "live-wide" }, status, answers.table)));
+    element("div", { className: "live-wide" }, status, answers.table, heard),
+    element("div", { className: "live-row" }, sight, element("div", {},
+      element("p", { className: "live-title" }, "What the network sees"),
+      element("p", {}, element("label", {}, centre, " scale and centre it first")),
+      element("p", { className: "live-title" },
+        "Keys: the arrows move the pen, space lowers or lifts it, Delete clears.")))));
 
-  let answer = null, due = false;
+  let due = false;
 
   function look() {
     due = false;
     const { data } = context.getImageData(0, 0, SIZE, SIZE);
-    const ink = Float32Array.from({ length: SIZE * SIZE }, (_, i) => data[4 * i + 3] / 255);
-    const bytes = seen(ink, SIZE, SIZE, centre.checked);
-    answer = bytes && read(bytes);
+    const ink = new Float32Array(SIZE * SIZE);
+    for (let i = 0; i < ink.length; i++) ink[i] = data[4 * i + 3] / 255;
+    const bytes = seen(ink, SIZE, SIZE, centre.checked), answer = bytes && read(bytes);
     paintDigits(sight, bytes ?? new Uint8Array(784));
     answers.set(answer && [...answer]);
-    if (!bytes) status.textContent = "The paper is blank. Draw a digit, large, in the middle or not.";
-    else if (!answer) status.textContent = "There is no trained network yet.";
+    if (!bytes) tell(status, BLANK);
+    else if (!answer) tell(status, "There is no trained network yet: press Train.");
+    else {
+      const digit = argmax(answer);
+      tell(status, `The network reads ${named(digit)} and is ${percent(answer[digit])} sure.`);
+    }
   }
 
   function soon() {
@@ -61,17 +73,18 @@ export function createPad(box, read, samples) {
     due = true;
   }
 
-  /** Says the answer in words, for all who listen; once a stroke is done, not at each dot. */
+  /** Looks, and says the answer aloud for those who listen. */
   function say() {
     look();
-    if (!answer) return;
-    const digit = argmax(answer), percent = Math.floor(100 * answer[digit]);
-    const sure = percent < 99 ? `${percent} %` : "more than 99 %"; // 100 % it never is
-    status.textContent = `The network reads a ${digit} and is ${sure} sure.`;
+    tell(heard, status.textContent);
   }
 
   function line(from, to) {
     context.beginPath();
+    if (from === to) { // a line of no length would leave no mark
+      context.arc(...to, PEN / 2, 0, 2 * Math.PI);
+      context.fill();
+    }
     context.moveTo(...from);
     context.lineTo(...to);
     context.stroke();
@@ -114,6 +127,11 @@ export function createPad(box, read, samples) {
   }
 
   let tip = [SIZE / 2, SIZE / 4], down = false; // the pen that keys move
+  function showPen() {
+    pen.hidden = false;
+    pen.classList.toggle("live-down", down);
+    Object.assign(pen.style, { left: `${(100 * tip[0]) / SIZE}%`, top: `${(100 * tip[1]) / SIZE}%` });
+  }
   paper.addEventListener("keydown", (event) => {
     const move = ARROWS[event.key];
     if (move) {
@@ -122,8 +140,12 @@ export function createPad(box, read, samples) {
       tip = next;
     } else if (event.key === " ") {
       down = !down;
-      if (down) line(tip, tip);
-      else say();
+      if (down) {
+        line(tip, tip);
+        tell(heard, "Pen down");
+      } else {
+        say();
+      }
     } else if (event.key === "Delete" || event.key === "Backspace") {
       down = false;
       wipe();
@@ -131,11 +153,14 @@ export function createPad(box, read, samples) {
       return;
     }
     event.preventDefault(); // or the page would scroll
-    pen.hidden = false;
-    pen.classList.toggle("live-down", down);
-    Object.assign(pen.style, { left: `${(100 * tip[0]) / SIZE}%`, top: `${(100 * tip[1]) / SIZE}%` });
+    showPen();
   });
-  paper.addEventListener("blur", () => (pen.hidden = true));
+  paper.addEventListener("focus", () => paper.matches(":focus-visible") && showPen());
+  paper.addEventListener("blur", () => {
+    pen.hidden = true;
+    if (down) say();
+    down = false;
+  });
 
   clear.addEventListener("click", wipe);
   centre.addEventListener("change", say);
@@ -154,6 +179,6 @@ export function createPad(box, read, samples) {
     say();
   });
 
-  say();
-  return say;
+  look();
+  return look;
 }

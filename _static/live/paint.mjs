@@ -1,6 +1,6 @@
 // Small pictures on canvases, in the colours of the book's figures, and elements in one line.
 
-const RED = [213, 94, 0], BLUE = [0, 114, 178];
+const RED = [178, 24, 43], BLUE = [33, 102, 172];
 
 /** An element with its properties and children: element("p", { className: "a" }, "text"). */
 export function element(tag, properties = {}, ...children) {
@@ -37,7 +37,10 @@ function paint(canvas, count, columns, colour) {
   const context = canvas.getContext("2d");
   for (let n = 0; n < count; n++) {
     const image = context.createImageData(28, 28);
-    for (let p = 0; p < 784; p++) image.data.set([...colour(n, p), 255], 4 * p);
+    for (let p = 0; p < 784; p++) {
+      [image.data[4 * p], image.data[4 * p + 1], image.data[4 * p + 2]] = colour(n, p);
+      image.data[4 * p + 3] = 255;
+    }
     context.putImageData(image, (n % columns) * (28 + gap), Math.floor(n / columns) * (28 + gap));
   }
 }
@@ -59,8 +62,15 @@ export function paintWeights(canvas, count, columns, weight) {
   });
 }
 
-/** Ten bars, one for each digit. Returns what sets them; `text` says a value in figures. */
-export function bars(name, text) {
+/** A probability in figures; 100 % it never is. */
+export const percent = (share) => (share > 0.999 ? "> 99.9 %" : `${(100 * share).toFixed(1)} %`);
+
+/**
+ * Ten bars, one for each digit. Returns what sets them: `set(values, full)`, where `full` is the
+ * value of a whole bar; `text` says a value in figures. Signed bars start in the middle: what
+ * speaks for a digit goes to the right, what speaks against it to the left.
+ */
+export function bars(name, text, signed = false) {
   const rows = Array.from({ length: 10 }, (_, digit) => {
     const bar = element("span", { className: "live-bar" });
     const figure = element("td", { className: "live-figure" });
@@ -68,18 +78,24 @@ export function bars(name, text) {
       element("td", { "aria-hidden": "true" }, bar), figure);
     return { row, bar, figure };
   });
-  const table = element("table", { className: "live-bars" },
+  const table = element("table", { className: `live-bars${signed ? " live-signed" : ""}` },
     element("caption", { className: "live-hidden" }, name),
     element("tbody", {}, ...rows.map(({ row }) => row)));
-  const set = (values) => {
-    const largest = values ? Math.max(...values.map(Math.abs), 1e-9) : 1;
+  const set = (values, full = 1) => {
     rows.forEach(({ row, bar, figure }, digit) => {
       const value = values ? values[digit] : 0;
-      bar.style.width = `${(100 * Math.abs(value)) / largest}%`;
+      const length = ((signed ? 50 : 100) * Math.abs(value)) / full;
+      bar.style.width = `${length}%`;
+      if (signed) bar.style.marginLeft = `${value < 0 ? 50 - length : 50}%`;
       bar.classList.toggle("live-against", value < 0);
       figure.textContent = values ? text(value) : "";
       row.classList.toggle("live-first", Boolean(values) && value === Math.max(...values));
     });
   };
   return { table, set };
+}
+
+/** Sets a text, unless it stands there already: listeners would hear it again. */
+export function tell(place, text) {
+  if (place.textContent !== text) place.textContent = text;
 }

@@ -2,7 +2,7 @@
 
 import { predict } from "./mlp.mjs";
 import { createPad } from "./pad.mjs";
-import { element, paintWeights, slider } from "./paint.mjs";
+import { element, paintWeights, slider, tell } from "./paint.mjs";
 
 const CHOICES = {
   learningRate: ["Learning rate", [0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10], 4],
@@ -13,48 +13,50 @@ const CHOICES = {
 const EPOCHS = 15, SHOWN = 32, WIDTH = 300, HEIGHT = 120;
 const SVG = "http://www.w3.org/2000/svg";
 
-/** A line that grows: `add` takes a point; the axes follow. `high` null lets y follow too. */
-function chart(name, colour, format, low, high) {
+/**
+ * A line that grows, from zero to the highest value, or to `high` where that is given.
+ *
+ * `add` takes a point, `until` says how many seconds the axis spans, and `text` a value in words.
+ */
+function chart(name, colour, text, high) {
   const svg = document.createElementNS(SVG, "svg");
-  svg.setAttribute("viewBox", `-44 -8 ${WIDTH + 60} ${HEIGHT + 34}`);
+  svg.setAttribute("viewBox", `-52 -10 ${WIDTH + 64} ${HEIGHT + 36}`);
   svg.setAttribute("role", "img");
-  svg.setAttribute("aria-label", name);
-  const make = (tag, attributes, text = "") => {
+  const make = (tag, attributes, words = "") => {
     const made = document.createElementNS(SVG, tag);
     for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
-    made.textContent = text;
+    made.textContent = words;
     svg.append(made);
     return made;
   };
   make("path", { d: `M0 0V${HEIGHT}H${WIDTH}`, class: "live-axis" });
   const line = make("polyline", { stroke: colour, class: "live-line" });
-  const top = make("text", { x: -4, y: 8, "text-anchor": "end" });
-  const bottom = make("text", { x: -4, y: HEIGHT, "text-anchor": "end" });
-  const end = make("text", { x: WIDTH, y: HEIGHT + 18, "text-anchor": "end" });
-  make("text", { x: 0, y: HEIGHT + 18 }, name);
+  const top = make("text", { x: -5, y: 9, "text-anchor": "end" });
+  make("text", { x: -5, y: HEIGHT, "text-anchor": "end" }, text(0));
+  make("text", { x: 0, y: HEIGHT + 20 }, name);
+  const end = make("text", { x: WIDTH, y: HEIGHT + 20, "text-anchor": "end" });
   let points = [];
 
-  function show() {
-    const last = Math.max(1, ...points.map(([x]) => x));
-    const highest = high ?? Math.max(1, ...points.map(([, y]) => y));
-    const clipped = (y) => Math.min(Math.max((y - low) / (highest - low), 0), 1);
-    line.setAttribute("points", points.map(([x, y]) =>
-      `${((WIDTH * x) / last).toFixed(1)},${(HEIGHT * (1 - clipped(y))).toFixed(1)}`).join(" "));
-    top.textContent = format(highest);
-    bottom.textContent = format(low);
-    end.textContent = `${last.toFixed(0)} s`;
+  function until(seconds) {
+    const width = Math.max(seconds, 1), highest = high ?? Math.max(1, ...points.map(([, y]) => y));
+    line.setAttribute("points", points.map(([x, y]) => `${((WIDTH * x) / width).toFixed(1)},`
+      + (HEIGHT * (1 - y / highest)).toFixed(1)).join(" "));
+    top.textContent = text(highest);
+    end.textContent = `${width.toFixed(0)} s`;
+    const last = points.at(-1);
+    svg.setAttribute("aria-label", last ? `${name}, now ${text(last[1])}` : `${name}, none yet`);
   }
-  show();
+  until(0);
   return {
     svg,
+    until,
     add(x, y) {
       points.push([x, y]);
       if (points.length > 400) points = points.filter((_, i) => i % 2 === 0); // enough to see
-      show();
     },
     clear() {
       points = [];
-      show();
+      until(0);
     },
   };
 }
@@ -65,15 +67,16 @@ export default function mount(box) {
   const begin = element("button", { type: "button" }, "Train");
   const stop = element("button", { type: "button", disabled: true }, "Stop");
   const reset = element("button", { type: "button" }, "Reset");
-  const status = element("p", { className: "live-status", role: "status" },
-    "Press Train: 12,000 training images of MNIST, at most 15 epochs.");
-  const speed = element("p", { className: "live-speed" });
-  const percent = (share) => `${Math.round(100 * share)} %`;
-  const losses = chart("training loss", "#0072B2", (y) => y.toPrecision(2), 0, null);
-  const accuracies = chart("validation accuracy", "#E69F00", percent, 0.8, 1);
+  const status = element("p", { className: "live-status" },
+    `Press Train: 12,000 training images of MNIST, ${EPOCHS} epochs, or until you stop it.`);
+  const heard = element("p", { className: "live-hidden", role: "status" }); // at starts and ends
+  const speed = element("p", { className: "live-title live-speed" });
+  const losses = chart("training loss", "#0072B2", (y) => y.toFixed(1));
+  const accuracies = chart("validation accuracy", "#D55E00", (y) => `${Math.round(100 * y)} %`, 1);
+  const charts = [losses, accuracies];
   const weights = element("canvas", {
-    width: 231, height: 115, className: "live-weights", role: "img",
-    "aria-label": "The weights of the first hidden units as images, as they form",
+    className: "live-weights", hidden: true, role: "img",
+    "aria-label": "The weights of the network’s first hidden units as images, as they form",
   });
   const paper = element("div");
   box.replaceChildren(
@@ -81,50 +84,71 @@ export default function mount(box) {
       element("div", {}, ...Object.values(sliders).map(({ row }) => row),
         element("p", {}, begin, " ", stop, " ", reset)),
       element("div", {}, losses.svg, accuracies.svg)),
-    status, speed,
-    element("p", { className: "live-title" }, "The weights of its first hidden units"), weights,
-    element("p", { className: "live-title" }, "Draw a digit for your network"), paper);
+    status, speed, heard,
+    element("p", { className: "live-title" }, "Draw a digit for your network"), paper,
+    element("p", { className: "live-title" },
+      "The weights of its first hidden units (red: ink here excites the unit; blue: ink here quiets it)"),
+    weights);
 
-  let network = null, worker = null;
+  let network = null, trainedWith = null, worker = null;
   const readAnew = createPad(paper, (bytes) => network && predict(network, bytes));
 
+  const chosen = () => Object.fromEntries(Object.entries(CHOICES).map(([key, [, values]]) =>
+    [key, values[sliders[key].input.valueAsNumber]]));
+
+  /** A network goes on only as it began: else it would not show what a knob does. */
+  const goesOn = () => network && JSON.stringify(chosen()) === trainedWith;
+  const nameButton = () => tell(begin, goesOn() ? "Train on" : "Train");
+
+  function say(text) {
+    tell(status, text);
+    tell(heard, text);
+  }
+
   function running(now) {
-    begin.disabled = now;
-    stop.disabled = !now;
+    const from = now ? begin : stop, to = now ? stop : begin, focused = document.activeElement;
+    for (const { input } of Object.values(sliders)) input.disabled = now;
+    to.disabled = false;
+    if (focused === from) to.focus(); // a button that is disabled would lose it
+    from.disabled = true;
+    nameButton();
   }
 
   function forget() {
     network = null;
-    losses.clear();
-    accuracies.clear();
-    weights.getContext("2d").clearRect(0, 0, weights.width, weights.height);
-    speed.textContent = "";
+    weights.hidden = true;
     readAnew();
   }
 
   const answers = {
+    fetching: () => say("Fetching 2.3 MB of digits …"),
     progress({ epoch, updates, seconds, loss, rate, validation, network: trained }) {
       network = trained;
-      losses.add(seconds, loss);
-      speed.textContent = `${epoch} epochs done, ${updates.toLocaleString("en")} updates, `
-        + `${seconds.toFixed(1)} s, loss ${loss.toFixed(3)}, `
-        + `${Math.round(rate).toLocaleString("en")} images a second`;
+      if (Number.isFinite(loss)) losses.add(seconds, loss);
       if (validation) {
         accuracies.add(seconds, validation.accuracy);
-        status.textContent = `After ${seconds.toFixed(1)} s: `
-          + `${(100 * validation.accuracy).toFixed(1)} % of 2,000 validation images are right.`;
+        tell(status, `After ${seconds.toFixed(1)} s: `
+          + `${(100 * validation.accuracy).toFixed(1)} % of 2,000 validation images are right.`);
+      }
+      charts.forEach((each) => each.until(seconds));
+      if (updates) {
+        tell(speed, `${epoch} epochs done, ${updates.toLocaleString("en")} updates, `
+          + `loss ${loss.toFixed(3)}, ${Math.round(rate).toLocaleString("en")} images a second`);
       }
       const { hidden, w1 } = network;
+      weights.hidden = false;
       paintWeights(weights, Math.min(hidden, SHOWN), 8, (j, p) => w1[p * hidden + j]);
-    },
-    done() {
-      running(false);
       readAnew();
     },
-    failed({ message }) {
+    done({ epoch, seconds, accuracy }) {
       running(false);
+      say(`Stopped after ${epoch} epochs and ${seconds.toFixed(1)} s: `
+        + `${(100 * accuracy).toFixed(1)} % of 2,000 validation images are right.`);
+    },
+    failed({ message }) {
       forget();
-      status.textContent = `The training stopped: ${message}.`;
+      running(false);
+      say(`The training stopped: ${message}.`);
     },
   };
 
@@ -138,27 +162,28 @@ export default function mount(box) {
 
   begin.addEventListener("click", () => {
     worker ??= start();
-    const options = { epochs: EPOCHS, l2: 0.0001 };
-    for (const [key, [, values]] of Object.entries(CHOICES)) {
-      options[key] = values[sliders[key].input.valueAsNumber];
+    const options = chosen(), fresh = !goesOn();
+    if (fresh) {
+      forget();
+      charts.forEach((each) => each.clear());
     }
-    if (network && network.hidden !== options.hidden) forget();
-    running(true);
-    status.textContent = "Training …";
+    trainedWith = JSON.stringify(options);
+    say("Training …");
     worker.postMessage({
-      kind: "train", options, address: box.dataset.file ?? String(new URL("train.bin", import.meta.url)),
+      kind: "train", fresh, options: { ...options, epochs: EPOCHS, l2: 0.0001 },
+      address: box.dataset.file ?? String(new URL("train.bin", import.meta.url)),
     });
+    running(true);
   });
   stop.addEventListener("click", () => worker.postMessage({ kind: "stop" }));
   reset.addEventListener("click", () => {
     worker?.terminate();
     worker = null;
-    for (const [key, [, , value]] of Object.entries(CHOICES)) {
-      sliders[key].input.value = value;
-      sliders[key].show();
-    }
-    running(false);
     forget();
-    status.textContent = "A new network waits, untrained.";
+    running(false);
+    charts.forEach((each) => each.clear());
+    speed.textContent = "";
+    say("A new network waits, untrained.");
   });
+  for (const { input } of Object.values(sliders)) input.addEventListener("input", nameButton);
 }

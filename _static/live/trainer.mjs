@@ -20,30 +20,34 @@ async function fetchData(address) {
 /** A turn for messages from the page, such as "stop". */
 const listen = () => new Promise((resolve) => setTimeout(resolve));
 
+const held = () => validate(network, data.validation.images, data.validation.labels);
+
+function begin(hidden) {
+  random = randomNumbers(SEED);
+  network = createNetwork(hidden, random);
+  epoch = updates = seconds = 0;
+  const validation = held();
+  postMessage({ kind: "progress", network, epoch, updates, seconds, loss: validation.loss, validation });
+}
+
 async function train(options) {
-  if (network?.hidden !== options.hidden) {
-    random = randomNumbers(SEED);
-    network = createNetwork(options.hidden, random);
-    epoch = updates = seconds = 0;
-  }
-  const { images, labels } = data.train, { batchSize } = options;
+  const { images, labels } = data.train, { batchSize } = options, last = epoch + options.epochs;
   const trainer = createTrainer(network, options);
-  let start = performance.now(), reported = start, turn = start, validated = -VALIDATION;
-  let loss = 0, count = 0, imagesSeen = 0;
+  let clock = performance.now(), reported = clock, turn = clock, validated = clock;
+  let loss = 0, count = 0, trained = 0, rate = 0;
 
   function report(now, withValidation) {
-    const spent = (now - start) / 1000, held = withValidation
-      ? validate(network, data.validation.images, data.validation.labels) : null;
+    seconds += (now - clock) / 1000;
+    if (count) rate = trained / ((now - clock) / 1000);
+    const validation = withValidation ? held() : null;
     postMessage({
-      kind: "progress", network, epoch, updates, seconds: seconds + spent, loss: loss / count,
-      rate: imagesSeen / spent, validation: held,
+      kind: "progress", network, epoch, updates, seconds, loss: loss / count, rate, validation,
     });
-    loss = count = 0;
-    start += performance.now() - now; // the clock of training stands still meanwhile
-    reported = performance.now();
+    loss = count = trained = 0;
+    reported = clock = performance.now(); // the clock of training stood still meanwhile
+    return validation;
   }
 
-  const last = epoch + options.epochs;
   while (!stopped && epoch < last) {
     const order = shuffled(images.count, random);
     for (let at = 0; at < order.length && !stopped; at += batchSize) {
@@ -51,30 +55,30 @@ async function train(options) {
       const batchLoss = trainer.step(images, labels, batch);
       if (!Number.isFinite(batchLoss)) {
         network = null;
-        throw new Error("the loss is no number any more, so the steps were too large: "
+        throw new Error("the loss grew beyond all numbers, so the steps were too large: "
           + "lower the learning rate or the momentum");
       }
       loss += batchLoss;
       count++;
       updates++;
-      imagesSeen += batch.length;
+      trained += batch.length;
       const now = performance.now();
       if (now - reported > REPORT) {
         const withValidation = now - validated > VALIDATION;
         if (withValidation) validated = now;
         report(now, withValidation);
       }
-      if (now - turn > TURN) {
+      if (performance.now() - turn > TURN) {
         const before = performance.now();
         await listen();
         turn = performance.now();
-        start += turn - before; // a tab may have slept
+        clock += turn - before; // a tab may have slept
       }
     }
     if (!stopped) epoch++;
   }
-  if (count) report(performance.now(), true);
-  seconds += (performance.now() - start) / 1000;
+  const { accuracy } = report(performance.now(), true);
+  postMessage({ kind: "done", epoch, seconds, accuracy });
 }
 
 onmessage = async ({ data: message }) => {
@@ -83,9 +87,12 @@ onmessage = async ({ data: message }) => {
   stopped = false;
   try {
     check(message.options);
-    data ??= await fetchData(message.address);
+    if (!data) {
+      postMessage({ kind: "fetching" });
+      data = await fetchData(message.address);
+    }
+    if (message.fresh) begin(message.options.hidden);
     await train(message.options);
-    postMessage({ kind: "done" });
   } catch (error) {
     postMessage({ kind: "failed", message: error.message });
   }
