@@ -84,10 +84,11 @@ export function createPad(box, read, samples) {
     if (from === to) { // a line of no length would leave no mark
       context.arc(...to, PEN / 2, 0, 2 * Math.PI);
       context.fill();
+    } else {
+      context.moveTo(...from);
+      context.lineTo(...to);
+      context.stroke();
     }
-    context.moveTo(...from);
-    context.lineTo(...to);
-    context.stroke();
     soon();
   }
 

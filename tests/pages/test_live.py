@@ -145,6 +145,16 @@ def test_a_digit_can_be_drawn_with_the_keyboard_alone(part):
     assert "The paper is blank" in box.get_by_role("status").inner_text()
 
 
+def test_a_tap_leaves_a_dot_as_wide_as_the_pen(part):
+    seen, box = part(DRAW)
+    box.locator(".live-paper").click()
+    ink = seen.page.evaluate(
+        "document.querySelector('.live-paper').getContext('2d').getImageData(0, 0, 280, 280)"
+        ".data.filter((_, i) => i % 4 == 3).reduce((sum, opacity) => sum + opacity / 255, 0)"
+    )
+    assert ink == pytest.approx(np.pi * 11**2, rel=0.05)
+
+
 def test_a_finger_draws(part):
     seen, box = part(DRAW, 390, "dark", has_touch=True)
     paper = box.locator(".live-paper").bounding_box()
