@@ -18,7 +18,8 @@ PYTEST := $(BIN)/python -m pytest -q -rs -n 2 --dist loadfile
 
 all: train book ## train and evaluate the network, build the book (the default)
 	@echo
-	@echo "The book is ready: open _build/html/index.html in a browser, or type: make serve"
+	@echo "The book is ready. Type make serve and open http://localhost:8000 in a browser."
+	@echo "(Opened as files, from _build/html, the pages can be read; what answers needs a server.)"
 
 train: $(WEIGHTS) ## train and evaluate, as python -m mnist_tutorial does
 

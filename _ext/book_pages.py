@@ -16,7 +16,15 @@ DESCRIPTION = (
     "Train a neural network to read handwritten digits, in 30 minutes, and understand every choice."
 )
 
-ICON_SCRIPT = re.compile(r"\s*<script[^>]*/fontawesome\.js[^>]*></script>")
+# Repairs of what the theme's templates write, as patterns and replacements.
+REPAIRS = {
+    # 1.5 MB that draw the icons which the theme's style sheet draws too.
+    r"\s*<script[^>]*/fontawesome\.js[^>]*></script>": "",
+    # The name of the search button hid its own words from those who speak to their computer.
+    r'(<button class="btn search-button-field[^>]*) aria-label="Search"': r"\1",
+    # The sidebar with the book's title was no landmark.
+    r'id="pst-primary-sidebar"': r'id="pst-primary-sidebar" role="region" aria-label="Book"',
+}
 
 
 def set_theme_options(app: Sphinx, config: Config) -> None:
@@ -74,13 +82,15 @@ def complete_page(
     context["body"] = context.get("body", "").replace(' aria-label="Toggle hidden content"', "")
 
 
-def lighten(app: Sphinx, exception: Exception | None) -> None:
-    """Takes the theme's icon script, 1.5 MB, off the pages: its style sheet has the icons too."""
+def finish(app: Sphinx, exception: Exception | None) -> None:
+    """Repairs the written pages, and leaves out the icon script that none of them loads now."""
     if exception or app.builder.format != "html":
         return
     for page in Path(app.outdir).rglob("*.html"):
         text = page.read_text("utf-8")
-        page.write_text(ICON_SCRIPT.sub("", text), "utf-8")
+        for pattern, replacement in REPAIRS.items():
+            text = re.sub(pattern, replacement, text)
+        page.write_text(text, "utf-8")
     for file in Path(app.outdir, "_static/scripts").glob("fontawesome.js*"):
         file.unlink()
 
@@ -90,5 +100,5 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.connect("config-inited", set_theme_options)
     app.connect("config-inited", copy_result)
     app.connect("html-page-context", complete_page)
-    app.connect("build-finished", lighten)
+    app.connect("build-finished", finish)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

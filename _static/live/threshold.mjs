@@ -8,11 +8,11 @@ export default function mount(box) {
     min: 1, max: counts.length, value: 50, words: (hundredths) => (hundredths / 100).toFixed(2),
   });
   const cells = Array.from({ length: 4 }, () => element("td")), shares = element("p");
-  const line = (name, ...rest) =>
-    element("tr", {}, element("th", { scope: name ? "row" : "" }, name), ...rest);
+  const heading = (scope, text) => element("th", { scope }, text);
+  const line = (name, ...rest) => element("tr", {}, heading("row", name), ...rest);
   const table = element("table", { className: "live-counts" },
     element("tbody", {},
-      line("", element("th", { scope: "col" }, "said “yes”"), element("th", { scope: "col" }, "said “no”")),
+      element("tr", {}, element("td"), heading("col", "said “yes”"), heading("col", "said “no”")),
       line(`is a ${box.dataset.name}`, cells[0], cells[1]),
       line(`isn’t a ${box.dataset.name}`, cells[2], cells[3])));
   const percent = (part, whole) => (whole ? `${((100 * part) / whole).toFixed(1)} %` : "–");
