@@ -57,6 +57,7 @@ lock: $(INSTALLED) ## make requirements.txt from pyproject.toml anew
 
 clean: ## remove all that was built; .venv stays
 	rm -rf _build build dist *.egg-info .pytest_cache .ruff_cache
+	rm -f _static/result.png _static/live/*.bin
 	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
 
 help: ## show this list

@@ -22,7 +22,7 @@ from mnist_tutorial.plots import BLUE, ORANGE, panels
 from mnist_tutorial.training import create_state, train_epoch
 
 SETTINGS = {
-    "images": (7_500, 15_000, 30_000, 60_000),
+    "share of the images": (1 / 8, 1 / 4, 1 / 2, 1),
     "epochs": (1, 2, 4, 8),
     "hidden units": (250, 500, 1_000, 2_000),
     "images in a batch": (32, 64, 128, 256, 512, 1_024),
@@ -55,7 +55,10 @@ def trainings(num_images: int) -> dict[str, dict[int, Callable[[], object]]]:
         return lambda: train_many([replace(config, seed=i) for i in range(count)], few)
 
     return {
-        "images": {n: epochs(base, 1, n / 60_000) for n in SETTINGS["images"]},
+        "images": {
+            round(share * num_images): epochs(base, 1, share)
+            for share in SETTINGS["share of the images"]
+        },
         "epochs": {n: epochs(base, n, 1 / 4) for n in SETTINGS["epochs"]},
         "hidden units": {
             n: epochs(replace(base, hidden_units=n), 1, 1 / 4) for n in SETTINGS["hidden units"]

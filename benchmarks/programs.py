@@ -1,7 +1,8 @@
 """The same training, written with each library: one function for each way of writing it.
 
-All train `Config`'s network the same way: Glorot normal weights, softmax cross-entropy,
-L2 on the weights, Nesterov momentum, a new order of the images in each epoch.
+All train `Config`'s network the same way: Glorot weights, softmax cross-entropy, L2 on the
+weights, Nesterov momentum, a new order of the images in each epoch. (Glorot's normal draw;
+scikit-learn has only the uniform one.)
 
 Each function takes a `Config`, the training and the test images with their labels, and is
 a generator: it yields after each epoch, then returns its answers for the test images. So

@@ -62,7 +62,7 @@ def main(arguments: list[str] | None = None) -> None:
             variables["num_epochs"] = options.epochs
         data = load_mnist(Config(**variables))
         for name, train_by in trainings(variables).items():
-            if name in (options.recipes or trainings(variables)):
+            if not options.recipes or name in options.recipes:
                 print(f"seed {seed}: {name}", file=sys.stderr, flush=True)
                 runs.setdefault(name, []).append({"seed": seed} | measure(train_by, data))
     result = {

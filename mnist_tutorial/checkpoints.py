@@ -5,6 +5,7 @@ The first two are safetensors files: named arrays with the configuration as JSON
 
 import dataclasses
 import hashlib
+import importlib.metadata
 import json
 from pathlib import Path
 from typing import Any
@@ -55,7 +56,8 @@ def load_training(path: str | Path, config: Config) -> tuple[TrainState, History
     Only `num_epochs` may differ: that is how a training goes on for longer.
 
     Raises:
-      CheckpointError: the file is absent, damaged, or of another configuration.
+      CheckpointError: the file is absent, damaged, of another configuration, or past
+        `config.num_epochs`.
     """
     arrays, saved = _read(path)
     if dataclasses.replace(saved, num_epochs=config.num_epochs) != config:
@@ -67,6 +69,11 @@ def load_training(path: str | Path, config: Config) -> tuple[TrainState, History
             + "; choose another file to begin a new training"
         )
     state = _fill(path, jax.eval_shape(create_state, config), arrays)
+    if state.epoch > config.num_epochs:
+        raise CheckpointError(
+            f"{path} is {state.epoch} epochs old, more than num_epochs {config.num_epochs}; "
+            "choose another file, or more epochs"
+        )
     history = {name: arrays.get(f"history.{name}") for name in History._fields}
     if any(np.shape(values)[:1] != (state.epoch,) for values in history.values()):
         raise CheckpointError(f"{path} holds no history of its {state.epoch} epochs")
@@ -76,10 +83,11 @@ def load_training(path: str | Path, config: Config) -> tuple[TrainState, History
 def trained_path(config: Config) -> Path:
     """Where the tutorial keeps the network of a configuration, in the cache directory.
 
-    The name covers the configuration, JAX's version and the source of all modules that
-    make the weights: a network trained by other code is never taken for this one.
+    The name covers the configuration, the libraries' versions and the source of all modules
+    that make the weights: a network trained by other code is never taken for this one.
     """
-    identity = hashlib.sha256(f"{config} {jax.__version__}".encode())
+    versions = [importlib.metadata.version(name) for name in ("jax", "flax", "optax")]
+    identity = hashlib.sha256(f"{config} {versions}".encode())
     for module in (config_module, data, model, training):
         identity.update(Path(module.__file__).read_bytes())
     return data.cache_dir() / f"trained-{identity.hexdigest()[:16]}.safetensors"

@@ -11,7 +11,7 @@ import numpy as np
 from mnist_tutorial.config import Config
 from mnist_tutorial.data import Dataset, Examples
 from mnist_tutorial.model import MLP, SHAPES
-from mnist_tutorial.training import create_state, train_epoch, validate
+from mnist_tutorial.training import batch_sizes, create_state, train_epoch, validate
 
 
 class Sweep(NamedTuple):
@@ -75,4 +75,6 @@ def train_many(configs: Sequence[Config], data: Dataset) -> Sweep:
         states, metrics = _epoch_of_many(states, train, validation, stacked)
         epochs.append(metrics)
     losses, accuracies, *held_out = (np.stack(m, axis=1) for m in zip(*epochs, strict=True))
-    return Sweep(states.model, losses.mean(axis=2), accuracies.mean(axis=2), *held_out)
+    sizes = batch_sizes(configs[0], len(train.labels))
+    means = [np.average(values, axis=2, weights=sizes) for values in (losses, accuracies)]
+    return Sweep(states.model, *np.float32(means), *held_out)

@@ -14,7 +14,9 @@ import json
 import os
 import re
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import jax
 import numpy as np
@@ -24,7 +26,7 @@ from IPython.display import HTML
 from mnist_tutorial.config import Config
 from mnist_tutorial.data import Dataset, Examples, load_mnist, write_whole
 from mnist_tutorial.evaluation import threshold_counts
-from mnist_tutorial.model import MLP
+from mnist_tutorial.model import ACTIVATIONS, MLP
 from mnist_tutorial.training import create_state, fit
 
 PACKAGED = Path(__file__).parent / "browser"
@@ -53,7 +55,15 @@ def quantize(weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def network_file(model: MLP, samples: np.ndarray) -> bytes:
-    """A network to be read by `draw.mjs`, with ten digits, (10, 28, 28) uint8, to try it on."""
+    """A network to be read by `draw.mjs`, with ten digits, (10, 28, 28) uint8, to try it on.
+
+    Raises:
+      ValueError: the network isn't one hidden layer of ReLU units, all that the page knows.
+    """
+    if model.deeper.layers or model.activation is not ACTIVATIONS["relu"]:
+        raise ValueError(
+            "the page can only read networks with num_hidden_layers=1 and activation='relu'"
+        )
     kernel, scale = quantize(np.asarray(model.hidden.kernel).T)
     return _packed(
         hidden_kernel=kernel,
@@ -66,7 +76,12 @@ def network_file(model: MLP, samples: np.ndarray) -> bytes:
 
 
 def training_file(data: Dataset) -> bytes:
-    """The first images of MNIST's training and validation sets, for `trainer.mjs`."""
+    """The first images of MNIST's training and validation sets, for `trainer.mjs`.
+
+    Raises:
+      ValueError: there are no validation images.
+    """
+    _need_validation(data)
     sets = {"train": data.train, "validation": data.validation}
     sizes = {"train": NUM_TRAIN, "validation": NUM_VALIDATION}
     return _packed(
@@ -89,7 +104,7 @@ def unit_files(models: list[MLP], examples: Examples) -> list[bytes]:
     kernels = np.stack([model.hidden.kernel.T for model in models], axis=1)
     votes = np.stack([model.output.kernel for model in models], axis=1)
     pixels = examples.images.reshape(len(examples.labels), -1) / np.float32(255)
-    excited = pixels @ models[-1].hidden.kernel + models[-1].hidden.bias
+    excited = pixels @ models[-1].hidden.kernel
     most = np.argsort(-excited, axis=0, kind="stable")[:DIGITS_PER_UNIT].T
     files = []
     for first in range(0, len(kernels), UNITS_PER_FILE):
@@ -128,23 +143,32 @@ def export(folder: Path) -> dict[str, int]:
 
 
 def samples(data: Dataset) -> np.ndarray:
-    """The first validation image of each digit, (10, 28, 28) uint8."""
+    """The first validation image of each digit, (10, 28, 28) uint8.
+
+    Raises:
+      ValueError: there are no validation images.
+    """
+    _need_validation(data)
     first = [np.flatnonzero(data.validation.labels == digit)[0] for digit in range(10)]
     return data.validation.images[first]
 
 
 def draw(model: MLP, data: Dataset) -> HTML:
-    """A drawing pad that this network reads."""
-    return _part("draw", 620, lambda: {"file": _address(network_file(model, samples(data)))})
+    """A drawing pad that this network reads.
+
+    Raises:
+      ValueError: as `network_file` and `samples`.
+    """
+    return _part("draw", 620, files=lambda: {"file": network_file(model, samples(data))})
 
 
 def train(data: Dataset) -> HTML:
-    """Sliders and a button: a network trained by the browser itself."""
-    return _part(
-        "train",
-        1350,
-        lambda: {"file": _address(training_file(data)), "worker": _module("trainer")},
-    )
+    """Sliders and a button: a network trained by the browser itself.
+
+    Raises:
+      ValueError: as `training_file`.
+    """
+    return _part("train", 1350, files=lambda: {"file": training_file(data)})
 
 
 def threshold(scores: np.ndarray, positive: np.ndarray, name: str) -> HTML:
@@ -156,12 +180,20 @@ def threshold(scores: np.ndarray, positive: np.ndarray, name: str) -> HTML:
       name: what "yes" says that it is, such as "9".
     """
     counts = [threshold_counts(scores, positive, percent / 100) for percent in range(1, 100)]
-    return _part("threshold", 230, dict, name=name, counts=json.dumps(counts))
+    return _part("threshold", 230, {"name": name, "counts": json.dumps(counts)})
 
 
-def look(unit: int) -> HTML:
-    """Any hidden unit, epoch by epoch; this one first. On the book's pages only."""
-    return _part("look", unit=str(unit))
+def look(unit: int, units: int) -> HTML:
+    """Any of the hidden units, epoch by epoch; this one first. On the book's pages only."""
+    return _part("look", 0, {"unit": unit, "units": units, "group": UNITS_PER_FILE})
+
+
+def _need_validation(data: Dataset) -> None:
+    if not len(data.validation.labels):
+        raise ValueError(
+            "the living parts show validation images, and there are none; choose a "
+            "num_validation above 0"
+        )
 
 
 def _packed(**arrays: np.ndarray) -> bytes:
@@ -169,22 +201,34 @@ def _packed(**arrays: np.ndarray) -> bytes:
     return gzip.compress(safetensors.numpy.save(contiguous), mtime=0)
 
 
-def _part(part: str, height: int = 0, make=None, **attributes: str) -> HTML:
-    """The part's place on a page; in a notebook that runs, the part itself in a frame."""
+def _part(
+    part: str,
+    height: int,
+    attributes: dict[str, Any] | None = None,
+    files: Callable[[], dict[str, bytes]] = dict,
+) -> HTML:
+    """The part's place on a page; in a notebook that runs, the part itself in a frame.
+
+    Args:
+      part: the name of its module.
+      height: of the frame in pixels; 0 for a part that has none.
+      attributes: what it is told, as `data-` attributes.
+      files: makes what it would load from the book's server.
+    """
+    attributes = attributes or {}
     on_page = "MNIST_TUTORIAL_PAGE" in os.environ  # set where the book's notebooks are stored
-    if on_page or make is None:
-        where = "".join(f' data-{key}="{value}"' for key, value in attributes.items())
+    if on_page or not height:
         return HTML(
-            f'<div class="live" data-live="{part}"{where}><p>This part answers on the page of the '
-            "book, in a browser with JavaScript: online, or at home with <code>make serve</code>. "
-            "The figures of this chapter show what it does.</p></div>"
+            f'<div class="live" data-live="{part}"{_data(attributes)}><p>This part answers on the '
+            "page of the book, in a browser with JavaScript: online, or at home with "
+            "<code>make serve</code>. The figures of this chapter show what it does.</p></div>"
         )
     style = (MODULES / "live.css").read_text(encoding="utf-8")
-    attributes |= make()
-    data = "".join(f' data-{key}="{value}"' for key, value in attributes.items())
+    addresses = {name: _address(content) for name, content in files().items()}
+    addresses["worker"] = _module("trainer")
     page = (
         f'<!doctype html><meta charset="utf-8"><style>{FRAME_STYLE}{style}</style>'
-        f'<div class="live"{data}></div>'
+        f'<div class="live"{_data(attributes | addresses)}></div>'
         f'<script type="module">import mount from "{_module(part)}";\n'
         'mount(document.querySelector(".live"));</script>'
     )
@@ -192,6 +236,10 @@ def _part(part: str, height: int = 0, make=None, **attributes: str) -> HTML:
         f'<div><iframe title="{part}" style="width: 100%; height: {height}px; border: 0" '
         f'srcdoc="{html.escape(page)}"></iframe></div>'
     )
+
+
+def _data(attributes: dict[str, Any]) -> str:
+    return "".join(f' data-{key}="{value}"' for key, value in attributes.items())
 
 
 def _module(name: str) -> str:

@@ -50,7 +50,8 @@ class MLP(nnx.Module):
 
     Weights start as `config.weight_init` draws them, biases at zero. Glorot's draw
     has variance 2 / (inputs + outputs) (Glorot and Bengio 2010), He's 2 / inputs
-    (He et al. 2015); both are cut off at two standard deviations.
+    (He et al. 2015); both come from a normal distribution cut off at two standard
+    deviations, widened so that the variance is right after the cut.
 
     Attributes:
       hidden: the first hidden layer; kernel (num_pixels, hidden_units) float32.

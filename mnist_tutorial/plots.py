@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from scipy.special import stdtrit
 
 from mnist_tutorial.evaluation import Evaluation, calibration, threshold_counts
 from mnist_tutorial.training import History
@@ -250,14 +251,13 @@ def races(runs: Mapping[str, Sequence[Mapping]], goal: float) -> Figure:
 
 
 def dots(groups: Mapping[str, Sequence[float]], y: str) -> Figure:
-    """Every value as a dot, with mean and 95 % interval of the mean for each group."""
+    """Every value as a dot, with each group's mean and its 95 % interval (Student's t)."""
     figure, axes = _figure(3.0)
     ax = axes[0, 0]
-    for i, (_, values) in enumerate(groups.items()):
-        values = np.asarray(values)
+    for i, values in enumerate(map(np.asarray, groups.values())):
         spread = np.linspace(-0.12, 0.12, len(values))
         ax.scatter(i + spread, values, color=COLOURS[i % 6], marker=MARKERS[i % 6], s=28)
-        half = 1.96 * values.std(ddof=1) / np.sqrt(len(values))
+        half = stdtrit(len(values) - 1, 0.975) * values.std(ddof=1) / np.sqrt(len(values))
         ax.errorbar(i + 0.28, values.mean(), half, color="black", marker="_", capsize=5)
     ax.set_xticks(range(len(groups)), list(groups))
     ax.set_xlim(-0.6, len(groups) - 0.4)

@@ -73,7 +73,7 @@ def distort(key: jax.Array, images: jax.Array, recipe: Recipe) -> jax.Array:
     down, right, turn, grow = jax.random.uniform(key, (4, num_images, 1, 1), minval=-1, maxval=1)
     y, x = jnp.mgrid[:rows, :columns] - jnp.array([rows - 1, columns - 1])[:, None, None] / 2
     angle, size = jnp.deg2rad(recipe.rotation * turn), 1 + recipe.scale * grow
-    sine, cosine = size * jnp.sin(angle), size * jnp.cos(angle)
+    sine, cosine = jnp.sin(angle) / size, jnp.cos(angle) / size
     from_y = cosine * y - sine * x + (rows - 1) / 2 + recipe.shift * down
     from_x = sine * y + cosine * x + (columns - 1) / 2 + recipe.shift * right
     look_up = jax.vmap(lambda image, *places: map_coordinates(image, places, order=1))
@@ -118,9 +118,10 @@ def train(
     def update(state: TrainState, images: jax.Array, labels: jax.Array, config: Config):
         model, opt_state, epoch = state
         if recipe.shift or recipe.rotation or recipe.scale:
+            # The first two keys draw the weights and the batches.
+            distort_key = jax.random.split(jax.random.key(config.seed), 3)[2]
             num_done = opt_state[0].count  # of updates: each has its own random numbers
-            key = jax.random.fold_in(jax.random.key(config.seed), num_done)
-            images = distort(key, images, recipe)
+            images = distort(jax.random.fold_in(distort_key, num_done), images, recipe)
         grads, logits = jax.grad(loss_fn, has_aux=True)(model, images, labels)
         changes, opt_state = optimizer.update(grads, opt_state, model)
         model = optax.apply_updates(model, changes)

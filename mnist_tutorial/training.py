@@ -33,7 +33,8 @@ class History(NamedTuple):
     """What was seen while training; the first axis of each array is the epoch.
 
     Attributes:
-      update_loss: (epochs, updates) float32, the loss of each batch before its update.
+      update_loss: (epochs, updates) float32, the cross-entropy of each batch before its
+        update; here and below without L2's price.
       train_loss, train_accuracy: (epochs,) float32, over the epoch's batches.
       validation_loss, validation_accuracy: (epochs,) float32, after the epoch; NaN
         where there are no validation images.
@@ -91,7 +92,7 @@ def train_step(state: TrainState, images: jax.Array, labels: jax.Array, config: 
       labels: (n,) integers.
 
     Returns:
-      The new state, and the batch's (loss, accuracy) before the update.
+      The new state, and the batch's (cross-entropy, accuracy) before the update.
     """
     model, opt_state, epoch = state
     grad_fn = jax.grad(loss_fn, has_aux=True)
@@ -127,6 +128,13 @@ def train_epoch(
         state, last = step(state, order[full:])
         metrics = jax.tree.map(jnp.append, metrics, last)
     return state._replace(epoch=state.epoch + 1), metrics
+
+
+def batch_sizes(config: Config, num_images: int) -> np.ndarray:
+    """How many images each update of an epoch has: all alike but the last."""
+    sizes = np.full(config.updates_per_epoch(num_images), config.batch_size)
+    sizes[-1] = num_images - sizes[:-1].sum()
+    return sizes
 
 
 @jax.jit
@@ -168,20 +176,20 @@ def fit(
         )
     state, history = resume or (create_state(config), None)
     epochs = list(zip(*history, strict=True)) if history else []
-    sizes = np.full(config.updates_per_epoch(num_images), config.batch_size)
-    sizes[-1] = num_images - sizes[:-1].sum()
+    sizes = batch_sizes(config, num_images)
     while len(epochs) < config.num_epochs:
         start = time.perf_counter()
         state, (losses, accuracies) = train_epoch(state, *train, config, update)
-        if not np.isfinite(losses).all():
+        held_out = validate(state.model, *validation) if len(validation.labels) else ()
+        seen = (losses, *held_out, *jax.tree.leaves(state.model))
+        if not all(np.isfinite(values).all() for values in seen):
             raise FloatingPointError(
                 f"the loss is no longer a number in epoch {len(epochs) + 1}: the steps are "
                 f"too large. Lower learning_rate ({config.learning_rate}), momentum "
                 f"({config.momentum}) or init_scale ({config.init_scale})"
             )
-        held_out = validate(state.model, *validation) if len(validation.labels) else [np.nan] * 2
         means = [np.average(values, weights=sizes) for values in (losses, accuracies)]
-        epochs.append((losses, *means, *held_out, time.perf_counter() - start))
+        epochs.append((losses, *means, *(held_out or [np.nan] * 2), time.perf_counter() - start))
         history = History(*(np.array(c, np.float32) for c in zip(*epochs, strict=True)))
         if on_epoch:
             on_epoch(state, history)

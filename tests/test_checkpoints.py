@@ -129,6 +129,13 @@ def test_an_absent_file_is_named(tmp_path):
         load_model(tmp_path / "nothing")
 
 
+def test_a_training_past_the_epochs_asked_for_is_refused(tmp_path, few):
+    path = tmp_path / "training"
+    save_training(path, *fit(SMALL, few), SMALL)
+    with pytest.raises(CheckpointError, match="2 epochs old, more than num_epochs 1"):
+        load_training(path, dataclasses.replace(SMALL, num_epochs=1))
+
+
 def test_weights_alone_are_no_training(tmp_path):
     save_model(tmp_path / "model", create_model(SMALL), SMALL)
     with pytest.raises(CheckpointError, match="opt_state.* found nothing"):

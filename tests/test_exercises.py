@@ -144,5 +144,10 @@ def test_an_unknown_exercise_is_named():
         check("exam", 1)
 
 
+def test_a_pair_of_arrays_is_read_as_an_answer():
+    said = check("most confused", (np.array([4, 7]), np.array([9, 2])), np.eye(10)).data
+    assert "No answer yet" not in said and not said.startswith(exercises.RIGHT)
+
+
 def test_two_dots_of_a_pair_are_no_answer():
     assert "No answer yet" in check("only the seed", (..., ...)).data

@@ -3,13 +3,16 @@
 import gzip
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 import safetensors.numpy
 
 from mnist_tutorial import live
 from mnist_tutorial.config import Config
+from mnist_tutorial.data import Examples
 from mnist_tutorial.model import create_model
+from mnist_tutorial.training import TrainState
 
 
 def unpacked(content):
@@ -27,10 +30,16 @@ def test_rounded_weights_are_off_by_half_a_scale_at_most():
 
 def test_the_networks_file_holds_the_network_and_ten_digits(mnist):
     model = create_model(Config(hidden_units=12))
+    model.hidden.bias, model.output.bias = jnp.arange(12.0), jnp.arange(10.0) - 3
     file = unpacked(live.network_file(model, live.samples(mnist)))
     weights = file["hidden_kernel"] * file["hidden_scale"][:, None]
     assert np.allclose(weights.T, model.hidden.kernel, atol=file["hidden_scale"].max())
-    assert np.array_equal(file["output_kernel"], model.output.kernel)
+    for name, stored in (
+        ("hidden_bias", model.hidden.bias),
+        ("output_kernel", model.output.kernel),
+        ("output_bias", model.output.bias),
+    ):
+        assert np.array_equal(file[name], stored), name
     places = [
         np.flatnonzero((mnist.validation.images == image).all(axis=(1, 2)))[0]
         for image in file["samples"]
@@ -53,7 +62,7 @@ def test_the_units_files_hold_every_unit_of_every_epoch(mnist):
     examples = mnist.validation
     files = [unpacked(content) for content in live.unit_files(models, examples)]
     assert len(files) == 2
-    unit, epoch = 13, 1
+    unit, epoch = 13, 0
     file, row = files[unit // 10], unit % 10
     weights = file["hidden_kernel"][row, epoch] * file["hidden_scale"][row, epoch]
     assert np.allclose(
@@ -77,4 +86,44 @@ def test_a_page_gets_the_place_and_a_notebook_the_part(mnist, monkeypatch, on_pa
         monkeypatch.delenv("MNIST_TUTORIAL_PAGE", raising=False)
     shown = live.draw(create_model(Config(hidden_units=4)), mnist).data
     assert ('data-live="draw"' in shown) == on_page and ("<iframe" in shown) != on_page
-    assert 'data-unit="7"' in live.look(7).data  # has no frame: its files are too many
+    assert 'data-unit="7"' in live.look(7, 1000).data  # has no frame: its files are too many
+
+
+@pytest.mark.parametrize("variables", [{"num_hidden_layers": 2}, {"activation": "tanh"}])
+def test_a_network_that_the_page_cannot_read_is_refused(mnist, variables):
+    model = create_model(Config(hidden_units=4, **variables))
+    with pytest.raises(ValueError, match="num_hidden_layers=1 and activation='relu'"):
+        live.network_file(model, live.samples(mnist))
+
+
+def test_without_validation_images_there_is_a_clear_error(mnist):
+    none = mnist._replace(validation=Examples(*(array[:0] for array in mnist.validation)))
+    for part in (live.samples, live.training_file):
+        with pytest.raises(ValueError, match="num_validation above 0"):
+            part(none)
+
+
+def test_export_writes_the_trained_network_last(mnist, monkeypatch, tmp_path):
+    models = [create_model(Config(hidden_units=20, seed=seed)) for seed in (1, 2)]
+    written = []
+
+    def fit(config, data, on_epoch):
+        for model in models:
+            on_epoch(TrainState(model, None, None), None)
+
+    def write_whole(path, content):
+        written.append(path.name)
+        path.write_bytes(content)
+
+    monkeypatch.setattr(live, "fit", fit)
+    monkeypatch.setattr(live, "write_whole", write_whole)
+    monkeypatch.setattr(live, "create_state", lambda _: TrainState(models[0], None, None))
+    live.export(tmp_path / "new")
+    assert written[-1] == "draw.bin" and sorted(written) == sorted(set(written))
+    drawn = unpacked((tmp_path / "new" / "draw.bin").read_bytes())
+    assert np.array_equal(drawn["output_kernel"], models[-1].output.kernel)
+    units = unpacked((tmp_path / "new" / "units-01.bin").read_bytes())
+    assert units["hidden_kernel"].shape == (10, 3, 784)
+    assert np.array_equal(units["votes"][:, 2], models[-1].output.kernel[10:])
+    validation = {image.tobytes() for image in mnist.validation.images}
+    assert all(image.tobytes() in validation for image in units["digits"].reshape(-1, 28, 28))

@@ -103,8 +103,8 @@ def test_dots_show_every_value_with_mean_and_interval():
     bar = ax.containers[0]
     assert bar.lines[0].get_ydata()[0] == 2.5
     low, high = bar.lines[2][0].get_segments()[0][:, 1]
-    half = 1.96 * np.std(values, ddof=1) / 2
-    assert (low, high) == pytest.approx((2.5 - half, 2.5 + half))
+    half = 3.182 * np.std(values, ddof=1) / 2  # Student's t for three degrees of freedom
+    assert (low, high) == pytest.approx((2.5 - half, 2.5 + half), rel=1e-3)
 
 
 def test_histograms_count_all_values():

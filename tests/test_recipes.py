@@ -59,7 +59,7 @@ def test_images_turn_by_at_most_the_rotation():
 def test_images_grow_and_shrink_by_at_most_the_scale():
     down, right, length, angle = moments(distort(KEY, bars(200), Recipe(scale=0.2)))
     size = length / moments(bars(1))[2]
-    assert 1.2 < size.max() < 1.27 and 0.82 < size.min() < 0.87
+    assert 1.17 < size.max() <= 1.22 and 0.79 <= size.min() < 0.83
     assert np.abs(angle).max() < 0.5
 
 
@@ -149,6 +149,30 @@ def test_every_update_distorts_anew(few, monkeypatch):
     train(Recipe(config, shift=1.0), few)
     jax.effects_barrier()
     assert len(keys) == len(set(keys)) == 14
+
+
+@pytest.mark.parametrize("means", ["shift", "rotation", "scale"])
+def test_the_distorted_images_are_what_it_learns_from(few, means):
+    config = Config(hidden_units=8, batch_size=32, num_epochs=1)
+    plain, _ = train(Recipe(config), few)
+    distorted, _ = train(Recipe(config, **{means: 0.5}), few)
+    assert not np.array_equal(plain.model.hidden.kernel, distorted.model.hidden.kernel)
+
+
+def test_no_distortion_shares_its_randomness_with_weights_or_batches(few, monkeypatch):
+    keys = []
+
+    def spy(key, images, recipe):
+        jax.debug.callback(lambda data: keys.append(data.tolist()), jax.random.key_data(key))
+        return distort(key, images, recipe)
+
+    monkeypatch.setattr("mnist_tutorial.recipes.distort", spy)
+    train(Recipe(Config(hidden_units=8, batch_size=32, num_epochs=1), shift=1.0), few)
+    jax.effects_barrier()
+    init_key, shuffle_key = jax.random.split(jax.random.key(Config().seed))
+    taken = [init_key, shuffle_key, *(jax.random.fold_in(shuffle_key, e) for e in range(15))]
+    assert not any(jax.random.key_data(key).tolist() in keys for key in taken)
+    monkeypatch.undo()
 
 
 def test_the_named_recipes_keep_the_originals_network():

@@ -168,6 +168,14 @@ def test_a_batch_larger_than_the_data_is_refused(few):
         fit(dataclasses.replace(SMALL, batch_size=201), few)
 
 
+def test_a_divergence_in_the_very_last_update_is_seen_too(few):
+    once = dataclasses.replace(
+        SMALL, batch_size=200, num_epochs=1, learning_rate=3e38, momentum=0.9
+    )
+    with pytest.raises(FloatingPointError, match="in epoch 1"):
+        fit(once, few)
+
+
 def test_a_training_that_diverges_says_which_knob_to_turn(few):
     with pytest.raises(FloatingPointError, match=r"Lower learning_rate \(1000000\.0\)"):
         fit(dataclasses.replace(SMALL, learning_rate=1e6, num_epochs=20), few)

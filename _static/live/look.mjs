@@ -3,9 +3,8 @@
 import { load, restored } from "./files.mjs";
 import { bars, element, paintDigits, paintWeights, slider } from "./paint.mjs";
 
-const UNITS = 1000, GROUP = 10;
-
 export default async function mount(box) {
+  const [first, units, size] = ["unit", "units", "group"].map((name) => Number(box.dataset[name]));
   const files = new Map();
   const group = (n) => {
     if (!files.has(n)) {
@@ -18,10 +17,9 @@ export default async function mount(box) {
     return files.get(n);
   };
 
-  const first = Number(box.dataset.unit ?? 0);
-  const { shape: [, snapshots] } = (await group(Math.floor(first / GROUP))).hidden_kernel;
+  const { shape: [, snapshots] } = (await group(Math.floor(first / size))).hidden_kernel;
   const number = element("input", {
-    type: "number", min: 0, max: UNITS - 1, step: 1, value: first,
+    type: "number", min: 0, max: units - 1, step: 1, value: first,
   });
   const another = element("button", { type: "button" }, "Another");
   const epoch = slider("After epoch", { max: snapshots - 1, value: snapshots - 1 });
@@ -34,7 +32,7 @@ export default async function mount(box) {
   const votes = bars("What it adds to the score of each digit", (vote) => vote.toFixed(2), true);
   const status = element("p", { className: "live-status", role: "status" });
   box.replaceChildren(
-    element("p", {}, element("label", {}, `Hidden unit, 0 to ${UNITS - 1}: `, number), " ", another),
+    element("p", {}, element("label", {}, `Hidden unit, 0 to ${units - 1}: `, number), " ", another),
     epoch.row,
     element("p", {}, element("label", {}, change, " show only what training added to the weights")),
     element("div", { className: "live-pad" },
@@ -47,26 +45,27 @@ export default async function mount(box) {
   let shown = first, latest = 0; // a slow file must not overwrite what was asked for after it
   async function show() {
     const mine = ++latest, unit = number.valueAsNumber, after = epoch.input.valueAsNumber;
-    if (!Number.isInteger(unit) || unit < 0 || unit >= UNITS) {
-      status.textContent = `Choose a whole number from 0 to ${UNITS - 1}; you still see unit ${shown}.`;
+    if (!Number.isInteger(unit) || unit < 0 || unit >= units) {
+      status.textContent = `Choose a whole number from 0 to ${units - 1}; you still see unit ${shown}.`;
       return;
     }
     let file;
     try {
-      file = await group(Math.floor(unit / GROUP));
+      file = await group(Math.floor(unit / size));
     } catch (error) {
+      if (mine !== latest) return;
       status.textContent = `Unit ${unit} could not be fetched (${error.message}).`;
       return;
     }
     if (mine !== latest) return;
-    const row = (unit % GROUP) * snapshots, { data } = restored(file.hidden_kernel, file.hidden_scale);
+    const row = (unit % size) * snapshots, { data } = restored(file.hidden_kernel, file.hidden_scale);
     const at = (row + after) * 784, before = row * 784;
     paintWeights(picture, 1, 1, (_, p) => data[at + p] - (change.checked ? data[before + p] : 0));
     const vote = [...file.votes.data.subarray((row + after) * 10, (row + after + 1) * 10)];
     const all = file.votes.data.subarray(row * 10, (row + snapshots) * 10);
     votes.set(vote, Math.max(...all.map(Math.abs)));
     shown = unit;
-    const count = file.labels.shape[1], from = (unit % GROUP) * count;
+    const count = file.labels.shape[1], from = (unit % size) * count;
     paintDigits(digits, file.digits.data.subarray(from * 784, (from + count) * 784), count);
     const labels = [...file.labels.data.subarray(from, from + count)].join(", ");
     digits.setAttribute("aria-label", `The digits that excite it most: ${labels}`);
@@ -78,7 +77,7 @@ export default async function mount(box) {
   epoch.input.addEventListener("input", show);
   change.addEventListener("change", show);
   another.addEventListener("click", () => {
-    number.value = Math.floor(Math.random() * UNITS);
+    number.value = Math.floor(Math.random() * units);
     show();
   });
   await show();

@@ -6,26 +6,6 @@
 
 export const PIXELS = 784, CLASSES = 10;
 
-/** What a training may be asked for: [lowest, highest, must it be whole]. */
-export const LIMITS = {
-  hidden: [1, 2048, true],
-  batchSize: [1, 4096, true],
-  learningRate: [0, 100, false],
-  momentum: [0, 0.999, false],
-  l2: [0, 1, false],
-};
-
-/** Throws a RangeError that names the first option that is out of its limits. */
-export function check(options) {
-  for (const [name, [low, high, whole]] of Object.entries(LIMITS)) {
-    const value = options[name];
-    if (!(value >= low && value <= high) || (whole && !Number.isInteger(value))) {
-      throw new RangeError(
-        `${name} is ${value}; choose a ${whole ? "whole " : ""}number from ${low} to ${high}`);
-    }
-  }
-}
-
 /** Random numbers that a seed decides: uniform in [0, 1) (mulberry32). */
 export function randomNumbers(seed) {
   let state = seed >>> 0;
@@ -86,15 +66,16 @@ export function inked(bytes) {
   return { count, starts, places, amounts };
 }
 
-/** Softmax, in place. */
+/** Turns scores into probabilities, in place; returns the log of what they were divided by. */
 function softmax(scores) {
   let highest = -Infinity, sum = 0;
   for (let k = 0; k < CLASSES; k++) highest = Math.max(highest, scores[k]);
   for (let k = 0; k < CLASSES; k++) sum += scores[k] = Math.exp(scores[k] - highest);
   for (let k = 0; k < CLASSES; k++) scores[k] /= sum;
+  return highest + Math.log(sum);
 }
 
-/** Probabilities of image `i` into `answer`; what the hidden units say goes into `units`. */
+/** Scores of image `i` into `answer`; what the hidden units say goes into `units`. */
 export function forward(network, images, i, units, answer) {
   const { hidden, w1, b1, w2, b2 } = network, { starts, places, amounts } = images;
   units.set(b1);
@@ -120,13 +101,13 @@ export function forward(network, images, i, units, answer) {
       units[j] = 0; // ReLU
     }
   }
-  softmax(answer);
 }
 
 /** The ten probabilities of one image of 784 bytes. */
 export function predict(network, bytes) {
   const answer = new Float64Array(CLASSES);
   forward(network, inked(bytes), 0, new Float32Array(network.hidden), answer);
+  softmax(answer);
   return answer;
 }
 
@@ -137,22 +118,25 @@ export function argmax(numbers) {
   return best;
 }
 
-/** Mean loss and accuracy of a network on images that it isn't trained on. */
-export function validate(network, images, labels) {
+/** The share of images that a network reads right. */
+export function accuracy(network, images, labels) {
   const units = new Float32Array(network.hidden), answer = new Float64Array(CLASSES);
-  let loss = 0, right = 0;
+  let right = 0;
   for (let i = 0; i < images.count; i++) {
     forward(network, images, i, units, answer);
-    loss -= Math.log(answer[labels[i]]);
     right += argmax(answer) === labels[i];
   }
-  return { loss: loss / images.count, accuracy: right / images.count };
+  return right / images.count;
 }
 
-/** Stochastic gradient descent with Nesterov's momentum, as Optax computes it. */
-export function createTrainer(network, options) {
-  check({ ...options, hidden: network.hidden });
-  const { learningRate, momentum, l2 } = options, { hidden, w1, b1, w2, b2 } = network;
+/**
+ * Stochastic gradient descent with Nesterov's momentum, as Optax computes it.
+ *
+ * Returns the function that makes one update by the images with the numbers of `batch`, and
+ * returns their mean loss before it.
+ */
+export function createTrainer(network, { learningRate, momentum, l2 }) {
+  const { hidden, w1, b1, w2, b2 } = network;
   const parameters = [w1, b1, w2, b2];
   const gradients = parameters.map((values) => new Float32Array(values.length));
   const traces = parameters.map((values) => new Float32Array(values.length));
@@ -163,7 +147,7 @@ export function createTrainer(network, options) {
   /** Adds all of one image's gradient but that of the first weights; returns its loss. */
   function backward(images, i, label, position, share) {
     forward(network, images, i, units, answer);
-    const loss = -Math.log(answer[label]);
+    const score = answer[label], loss = softmax(answer) - score; // minus the log of its probability
     answer[label] -= 1; // softmax minus truth: the gradient of the scores
     for (let k = 0; k < CLASSES; k++) gb2[k] += answer[k] *= share;
     for (let j = 0; j < hidden; j++) {
@@ -217,8 +201,7 @@ export function createTrainer(network, options) {
     }
   }
 
-  /** One update by the images with these numbers; returns their mean loss before it. */
-  function step(images, labels, batch) {
+  return function step(images, labels, batch) {
     if (blame.length < batch.length * hidden) blame = new Float32Array(batch.length * hidden);
     let loss = 0;
     batch.forEach((i, position) => {
@@ -236,7 +219,5 @@ export function createTrainer(network, options) {
       gradient.fill(0);
     });
     return loss / batch.length;
-  }
-
-  return { network, step };
+  };
 }

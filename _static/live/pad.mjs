@@ -140,6 +140,8 @@ export function createPad(box, read, samples) {
       if (down) line(tip, next);
       tip = next;
     } else if (event.key === " ") {
+      event.preventDefault();
+      if (event.repeat) return; // held, not pressed again
       down = !down;
       if (down) {
         line(tip, tip);

@@ -61,6 +61,10 @@ function chart(name, colour, text, high) {
   };
 }
 
+/** An accuracy in words. */
+const inWords = ({ accuracy, count }) => `${(100 * accuracy).toFixed(1)} % of `
+  + `${count.toLocaleString("en")} validation images are right.`;
+
 export default function mount(box) {
   const sliders = Object.fromEntries(Object.entries(CHOICES).map(([key, [text, values, value]]) =>
     [key, slider(text, { max: values.length - 1, value, words: (i) => String(values[i]) })]));
@@ -68,7 +72,7 @@ export default function mount(box) {
   const stop = element("button", { type: "button", disabled: true }, "Stop");
   const reset = element("button", { type: "button" }, "Reset");
   const status = element("p", { className: "live-status" },
-    `Press Train: 12,000 training images of MNIST, ${EPOCHS} epochs, or until you stop it.`);
+    `Press Train: it trains for ${EPOCHS} epochs, or until you stop it.`);
   const heard = element("p", { className: "live-hidden", role: "status" }); // at starts and ends
   const speed = element("p", { className: "live-title live-speed" });
   const losses = chart("training loss", "#0072B2", (y) => y.toFixed(1));
@@ -121,29 +125,27 @@ export default function mount(box) {
   }
 
   const answers = {
-    fetching: () => say("Fetching 2.3 MB of digits …"),
+    fetching: () => say("Fetching the digits …"),
     progress({ epoch, updates, seconds, loss, rate, validation, network: trained }) {
       network = trained;
-      if (Number.isFinite(loss)) losses.add(seconds, loss);
       if (validation) {
         accuracies.add(seconds, validation.accuracy);
-        tell(status, `After ${seconds.toFixed(1)} s: `
-          + `${(100 * validation.accuracy).toFixed(1)} % of 2,000 validation images are right.`);
+        tell(status, `After ${seconds.toFixed(1)} s: ${inWords(validation)}`);
       }
-      charts.forEach((each) => each.until(seconds));
-      if (updates) {
+      if (loss !== undefined) {
+        losses.add(seconds, loss);
         tell(speed, `${epoch} epochs done, ${updates.toLocaleString("en")} updates, `
           + `loss ${loss.toFixed(3)}, ${Math.round(rate).toLocaleString("en")} images a second`);
       }
+      charts.forEach((each) => each.until(seconds));
       const { hidden, w1 } = network;
       weights.hidden = false;
       paintWeights(weights, Math.min(hidden, SHOWN), 8, (j, p) => w1[p * hidden + j]);
       readAnew();
     },
-    done({ epoch, seconds, accuracy }) {
+    done({ epoch, seconds, validation }) {
       running(false);
-      say(`Stopped after ${epoch} epochs and ${seconds.toFixed(1)} s: `
-        + `${(100 * accuracy).toFixed(1)} % of 2,000 validation images are right.`);
+      say(`Stopped after ${epoch} epochs and ${seconds.toFixed(1)} s: ${inWords(validation)}`);
     },
     failed({ message }) {
       forget();
@@ -156,7 +158,11 @@ export default function mount(box) {
     const address = box.dataset.worker ?? new URL("trainer.mjs", import.meta.url);
     const made = new Worker(address, { type: "module" });
     made.onmessage = ({ data }) => answers[data.kind](data);
-    made.onerror = () => answers.failed({ message: "the browser can’t start it" });
+    made.onerror = () => {
+      made.terminate();
+      worker = null; // the next try may succeed
+      answers.failed({ message: "the browser can’t start it" });
+    };
     return made;
   }
 

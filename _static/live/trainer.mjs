@@ -1,12 +1,11 @@
 // The Worker behind "Train it here": trains beside the page, which stays at the reader's service.
 
 import { load } from "./files.mjs";
-import { check, createNetwork, createTrainer, inked, randomNumbers, shuffled, validate }
-  from "./mlp.mjs";
+import { accuracy, createNetwork, createTrainer, inked, randomNumbers, shuffled } from "./mlp.mjs";
 
 const SEED = 123, REPORT = 250, VALIDATION = 1000, TURN = 50; // milliseconds, but the seed
 
-let data, network, random, epoch, updates, seconds; // of the training so far
+let data, network, step, random, epoch, updates, seconds; // of the training so far
 let stopped = true;
 
 async function fetchData(address) {
@@ -20,39 +19,41 @@ async function fetchData(address) {
 /** A turn for messages from the page, such as "stop". */
 const listen = () => new Promise((resolve) => setTimeout(resolve));
 
-const held = () => validate(network, data.validation.images, data.validation.labels);
-
-function begin(hidden) {
-  random = randomNumbers(SEED);
-  network = createNetwork(hidden, random);
-  epoch = updates = seconds = 0;
-  const validation = held();
-  postMessage({ kind: "progress", network, epoch, updates, seconds, loss: validation.loss, validation });
+function validation() {
+  const { images, labels } = data.validation;
+  return { accuracy: accuracy(network, images, labels), count: images.count };
 }
 
-async function train(options) {
-  const { images, labels } = data.train, { batchSize } = options, last = epoch + options.epochs;
-  const trainer = createTrainer(network, options);
+function begin(options) {
+  random = randomNumbers(SEED);
+  network = createNetwork(options.hidden, random);
+  step = createTrainer(network, options);
+  epoch = updates = seconds = 0;
+  postMessage({ kind: "progress", network, epoch, updates, seconds, validation: validation() });
+}
+
+async function train({ batchSize, epochs }) {
+  const { images, labels } = data.train, last = epoch + epochs;
   let clock = performance.now(), reported = clock, turn = clock, validated = clock;
-  let loss = 0, count = 0, trained = 0, rate = 0;
+  let loss = 0, count = 0, trained = 0, mean, rate;
 
   function report(now, withValidation) {
-    seconds += (now - clock) / 1000;
-    if (count) rate = trained / ((now - clock) / 1000);
-    const validation = withValidation ? held() : null;
-    postMessage({
-      kind: "progress", network, epoch, updates, seconds, loss: loss / count, rate, validation,
-    });
+    const spent = (now - clock) / 1000;
+    seconds += spent;
+    if (count) [mean, rate] = [loss / count, trained / spent];
+    const progress = { kind: "progress", network, epoch, updates, seconds, loss: mean, rate };
+    if (withValidation) progress.validation = validation();
+    postMessage(progress);
     loss = count = trained = 0;
     reported = clock = performance.now(); // the clock of training stood still meanwhile
-    return validation;
+    return progress;
   }
 
   while (!stopped && epoch < last) {
     const order = shuffled(images.count, random);
     for (let at = 0; at < order.length && !stopped; at += batchSize) {
       const batch = order.subarray(at, at + batchSize);
-      const batchLoss = trainer.step(images, labels, batch);
+      const batchLoss = step(images, labels, batch);
       if (!Number.isFinite(batchLoss)) {
         network = null;
         throw new Error("the loss grew beyond all numbers, so the steps were too large: "
@@ -77,8 +78,7 @@ async function train(options) {
     }
     if (!stopped) epoch++;
   }
-  const { accuracy } = report(performance.now(), true);
-  postMessage({ kind: "done", epoch, seconds, accuracy });
+  postMessage({ ...report(performance.now(), true), kind: "done" });
 }
 
 onmessage = async ({ data: message }) => {
@@ -86,12 +86,11 @@ onmessage = async ({ data: message }) => {
   if (message.kind !== "train" || !stopped) return; // one training at a time
   stopped = false;
   try {
-    check(message.options);
     if (!data) {
       postMessage({ kind: "fetching" });
       data = await fetchData(message.address);
     }
-    if (message.fresh) begin(message.options.hidden);
+    if (message.fresh) begin(message.options);
     await train(message.options);
   } catch (error) {
     postMessage({ kind: "failed", message: error.message });

@@ -1,12 +1,14 @@
 """The living parts, used as a reader would: with pointer, keys, and now and then impatience."""
 
 import base64
+import gzip
 import json
 import re
 
 import jax
 import numpy as np
 import pytest
+import safetensors.numpy
 
 from mnist_tutorial import Config, live
 from mnist_tutorial.checkpoints import load_model
@@ -186,42 +188,127 @@ def test_the_pages_network_is_this_repositorys_and_answers_alike(visit, mnist):
     assert np.abs(answers - expected).max() < 0.01
 
 
-@pytest.mark.parametrize(
-    "nesterov_config", [Config(hidden_units=32, batch_size=50, learning_rate=0.1)]
-)
-def test_twenty_updates_in_the_browser_have_jaxs_losses(visit, mnist, nesterov_config):
-    config, size = nesterov_config, nesterov_config.batch_size
-    images, labels = mnist.train.images[: 20 * size], mnist.train.labels[: 20 * size]
+def test_twenty_updates_in_the_browser_have_jaxs_losses(visit, mnist):
+    # So much L2 that it shows in the losses, and a last batch that isn't full.
+    config = Config(hidden_units=32, batch_size=50, learning_rate=0.1, l2=0.1)
+    images, labels = mnist.train.images[: 19 * 50 + 7], mnist.train.labels[: 19 * 50 + 7]
     state = create_state(config)
-    first = [np.asarray(leaf) for leaf in jax.tree.leaves(state.model)]
-    by_shape = {leaf.shape: encoded(leaf) for leaf in first}
+    first = {leaf.shape: encoded(leaf) for leaf in jax.tree.leaves(state.model)}
     expected = []
-    for at in range(0, len(labels), size):
-        state, (loss, _) = train_step(state, images[at : at + size], labels[at : at + size], config)
+    for at in range(0, len(labels), 50):
+        state, (loss, _) = train_step(state, images[at : at + 50], labels[at : at + 50], config)
         expected.append(float(loss))
+    state, (after, _) = train_step(state, images, labels, config)
     losses = visit("index").page.evaluate(
-        f"""async ([images, labels, w1, b1, w2, b2, hidden, batchSize, options]) => {{
+        f"""async ([images, labels, w1, b1, w2, b2, hidden, options]) => {{
           {BYTES}
           const {{ inked, createTrainer }} = await import("/_static/live/mlp.mjs");
-          const floats = (text) => new Float32Array(bytes(text).buffer);
-          const [a, b, c, d] = [w1, b1, w2, b2].map(floats);
+          const [a, b, c, d] = [w1, b1, w2, b2].map((text) => new Float32Array(bytes(text).buffer));
           const network = {{ hidden, w1: a, b1: b, w2: c, b2: d }};
-          const trainer = createTrainer(network, {{ ...options, batchSize }});
-          const ink = inked(bytes(images)), truth = bytes(labels);
-          return Array.from({{ length: 20 }}, (_, n) => trainer.step(ink, truth,
-            Uint32Array.from({{ length: batchSize }}, (_, i) => n * batchSize + i)));
+          const step = createTrainer(network, options), ink = inked(bytes(images));
+          const truth = bytes(labels), all = Uint32Array.from(truth, (_, i) => i), losses = [];
+          for (let at = 0; at < all.length; at += 50) {{
+            losses.push(step(ink, truth, all.subarray(at, at + 50)));
+          }}
+          return [...losses, step(ink, truth, all)];
         }}""",
         [
             encoded(images),
             encoded(labels.astype(np.uint8)),
-            *(by_shape[shape] for shape in [(784, 32), (32,), (32, 10), (10,)]),
+            *(first[shape] for shape in [(784, 32), (32,), (32, 10), (10,)]),
             config.hidden_units,
-            size,
             {"learningRate": config.learning_rate, "momentum": config.momentum, "l2": config.l2},
         ],
     )
-    assert np.allclose(losses, expected, atol=1e-3), (losses, expected)
-    assert losses[-1] < losses[0] / 2
+    assert len(expected) == 20
+    assert np.allclose(losses, [*expected, float(after)], atol=1e-3), (losses, expected)
+
+
+def test_a_new_network_begins_as_glorot_drew_it(visit):
+    weights, biases = visit("index").page.evaluate(
+        """async () => {
+          const { createNetwork, randomNumbers } = await import("/_static/live/mlp.mjs");
+          const { w1, b1 } = createNetwork(200, randomNumbers(7));
+          return [[...w1], [...b1]];
+        }"""
+    )
+    deviation = np.sqrt(2 / (784 + 200))
+    assert np.std(weights) == pytest.approx(deviation, rel=0.01) and not any(biases)
+    assert np.mean(weights) == pytest.approx(0, abs=deviation / 100)
+    # A normal distribution cut off at two standard deviations, then widened to have one.
+    assert 2.2 < np.abs(weights).max() / deviation <= 2.2738
+
+
+def test_every_epoch_has_an_order_of_its_own(visit):
+    orders = visit("index").page.evaluate(
+        """async () => {
+          const { shuffled, randomNumbers } = await import("/_static/live/mlp.mjs");
+          const random = randomNumbers(7);
+          return [[...shuffled(500, random)], [...shuffled(500, random)]];
+        }"""
+    )
+    assert sorted(orders[0]) == sorted(orders[1]) == list(range(500))
+    assert np.mean(np.array(orders[0]) == orders[1]) < 0.02
+    assert abs(np.corrcoef(orders[0], range(500))[0, 1]) < 0.15
+
+
+@pytest.mark.parametrize("centre", [True, False])
+def test_a_drawing_becomes_what_mnists_makers_made(visit, centre):
+    """A bar of 100 by 30 pixels, in the upper left corner of a paper of 280."""
+    image = visit("index").page.evaluate(
+        """async (centre) => {
+          const { seen } = await import("/_static/live/digit.mjs");
+          const ink = new Float32Array(280 * 280);
+          for (let y = 20; y < 120; y++) for (let x = 10; x < 40; x++) ink[280 * y + x] = 1;
+          return [...seen(ink, 280, 280, centre)];
+        }""",
+        centre,
+    )
+    image = np.reshape(image, (28, 28)) / 255
+    rows, columns = np.flatnonzero(image.sum(axis=1)), np.flatnonzero(image.sum(axis=0))
+    if centre:  # 20 by 6 pixels, their centre where four pixels meet
+        assert (rows[0], rows[-1], columns[0], columns[-1]) == (4, 23, 11, 16)
+    else:  # a tenth of the size, where it was drawn
+        assert (rows[0], rows[-1], columns[0], columns[-1]) == (2, 11, 1, 3)
+    assert set(np.unique(image.round(2))) == {0, 1}
+
+
+def test_the_worker_trains_on_the_training_images_and_validates_on_the_others(visit):
+    """Told apart by labels: those of the training images are shifted, so 0 % can be right."""
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 10, 300).astype(np.uint8)
+    images = np.zeros((300, 784), np.uint8)
+    images[np.arange(300), 70 * labels] = 255  # one pixel tells the digit
+    content = gzip.compress(
+        safetensors.numpy.save(
+            {
+                "train_images": images[:200],
+                "train_labels": (labels[:200] + 1) % 10,
+                "validation_images": images[200:],
+                "validation_labels": labels[200:],
+            }
+        )
+    )
+    messages = visit("index").page.evaluate(
+        """(address) => new Promise((resolve) => {
+          const worker = new Worker("/_static/live/trainer.mjs", { type: "module" }), messages = [];
+          worker.onmessage = ({ data }) => {
+            messages.push({ ...data, network: undefined });
+            if (data.kind === "done" || data.kind === "failed") resolve(messages);
+          };
+          const knobs = { learningRate: 0.5, momentum: 0.9, l2: 0 };
+          const options = { ...knobs, hidden: 32, batchSize: 64, epochs: 30 };
+          const message = { kind: "train", fresh: true, address, options };
+          worker.postMessage(message);
+          worker.postMessage(message); // refused: one training at a time
+        })""",
+        "data:application/octet-stream;base64," + base64.b64encode(content).decode(),
+    )
+    assert [m["kind"] for m in messages].count("fetching") == 1
+    done = messages[-1]
+    assert done["kind"] == "done", done
+    assert (done["epoch"], done["updates"]) == (30, 30 * 4)  # 64, 64, 64 and 8 images
+    assert done["loss"] < 0.5 and done["validation"] == {"accuracy": 0, "count": 100}
 
 
 def accuracy(box):
@@ -255,7 +342,7 @@ def test_a_network_is_trained_stopped_drawn_for_and_reset(part):
     )
     reached = box.locator(".live-speed").inner_text()
     seen.page.wait_for_timeout(700)
-    assert box.locator(".live-speed").inner_text() == reached and accuracy(box) >= 93
+    assert box.locator(".live-speed").inner_text() == reached
     assert len(seen.page.workers) == 1
     epochs = int(re.search(r"(\d+) epochs", reached)[1])
     train.click()  # goes on: its name says so
@@ -275,24 +362,44 @@ def test_a_network_is_trained_stopped_drawn_for_and_reset(part):
     assert seen.problems == []
 
 
-def test_a_training_that_diverges_says_which_knob_to_turn_and_another_can_start(part):
+def test_a_training_that_diverges_says_which_knob_to_turn(visit):
+    message = visit("index").page.evaluate(
+        """() => new Promise((resolve) => {
+          const worker = new Worker("/_static/live/trainer.mjs", { type: "module" });
+          worker.onmessage = ({ data }) => { if (data.kind === "failed") resolve(data.message); };
+          const knobs = { learningRate: 1e30, momentum: 0.9, l2: 0 };
+          const options = { ...knobs, hidden: 32, batchSize: 64, epochs: 1 };
+          const address = "/_static/live/train.bin";
+          worker.postMessage({ kind: "train", fresh: true, address, options });
+        })"""
+    )
+    assert "lower the learning rate or the momentum" in message
+
+
+def test_with_a_rate_far_too_large_the_charts_show_it_and_another_can_start(part):
     seen, box = part(TRAIN)
     train = box.get_by_role("button", name="Train")
     slide(box, "Learning rate", 8)
-    slide(box, "Momentum", 5)
     train.click()
-    status = box.locator(".live-status").first
-    seen.page.wait_for_function(
-        "document.querySelector('.live-status').textContent.includes('lower')"
-    )
-    assert "lower the learning rate" in status.inner_text() and train.is_enabled()
+    seen.page.wait_for_function("document.querySelector('.live-speed').textContent")
+    box.get_by_role("button", name="Stop").click()
+    box.locator(".live-status", has_text="Stopped after").wait_for()
+    assert accuracy(box) < 50
     slide(box, "Learning rate", 4)
-    slide(box, "Momentum", 3)
     train.click()
-    seen.page.wait_for_function(
-        "document.querySelector('.live-status').textContent.includes('2,000')"
-    )
+    box.locator(".live-status", has_text=re.compile(r"9\d\.\d % of 2,000")).wait_for()
     assert seen.problems == []
+
+
+def test_a_worker_that_did_not_load_can_be_asked_again(part):
+    seen, box = part(TRAIN)
+    train = box.get_by_role("button", name="Train")
+    seen.page.route("**/trainer.mjs", lambda route: route.fulfill(status=404))
+    train.click()
+    box.locator(".live-status", has_text="can’t start it").wait_for()
+    seen.page.unroute("**/trainer.mjs")
+    train.click()
+    box.locator(".live-status", has_text="of 2,000 validation images").wait_for()
 
 
 def test_the_page_answers_while_it_trains_and_survives_sleep_and_a_new_size(part):
@@ -328,13 +435,37 @@ def test_any_hidden_unit_can_be_seen_at_any_epoch(part, mnist):
         assert f"the score of {votes.argmax()} and takes most from {votes.argmin()}." in words
         shown = [float(text) for text in box.locator(".live-figure").all_inner_texts()]
         assert np.allclose(shown, votes, atol=0.006)
-    trained = box.locator(".live-unit").screenshot()
+    colours = (
+        "() => [...document.querySelector('.live-unit').getContext('2d')"
+        ".getImageData(0, 0, 28, 28).data].filter((_, i) => i % 4 != 3)"
+    )
+    weights, start = (
+        np.asarray(kernel)[:, 999]
+        for kernel in (model.hidden.kernel, create_state(Config()).model.hidden.kernel)
+    )
+
+    def agree(shown):  # red over blue grows with the weight
+        red, _, blue = np.reshape(seen.page.evaluate(colours), (784, 3)).T
+        return np.corrcoef(red - blue, shown)[0, 1] > 0.99
+
+    assert agree(weights)
+    box.get_by_label("only what training added").check()
+    assert agree(weights - start)
+    box.get_by_label("only what training added").uncheck()
+    digits = seen.page.evaluate(
+        "[...document.querySelector('.live-digits').getContext('2d')"
+        ".getImageData(0, 0, 28, 28).data].filter((_, i) => i % 4 == 0)"
+    )
+    pixels = mnist.validation.images.reshape(-1, 784)
+    most = np.argmax(pixels / 255 @ weights)
+    assert np.array_equal(255 - np.array(digits), pixels[most])
     box.get_by_label("After epoch").press("Home")
     assert "After epoch 0, where unit 999 " in status.inner_text()
-    assert box.locator(".live-unit").screenshot() != trained
+    assert agree(start)
     number.fill("1000")
     assert "you still see unit 999" in status.inner_text()
-    assert seen.problems == []
+    # This test reads the canvas more often than the page does.
+    assert [p for p in seen.problems if "willReadFrequently" not in p] == []
 
 
 def test_the_threshold_can_be_moved_with_the_keyboard(visit):
@@ -354,6 +485,10 @@ def test_the_threshold_can_be_moved_with_the_keyboard(visit):
     assert "0.10" in box.inner_text()
     fewer_missed, more_alarms = missed_and_alarms()
     assert fewer_missed < missed and more_alarms > alarms
+    is_nine, called_nine = 1009, 1009 - fewer_missed + more_alarms  # of the 10,000 test images
+    found = is_nine - fewer_missed
+    precision, recall = (f"{100 * found / whole:.1f} %" for whole in (called_nine, is_nine))
+    assert f"Precision {precision}, recall {recall}." in box.inner_text()
     assert seen.problems == []
 
 
