@@ -362,6 +362,17 @@ def test_a_network_is_trained_stopped_drawn_for_and_reset(part):
     assert seen.problems == []
 
 
+def test_reset_ends_a_training_under_way(part):
+    seen, box = part(TRAIN)
+    slide(box, "Hidden units", 7)
+    box.get_by_role("button", name="Train").click()
+    seen.page.wait_for_function("document.querySelector('.live-speed').textContent")
+    box.get_by_role("button", name="Reset").click()
+    seen.page.wait_for_timeout(600)  # two reports' time, in which none may come
+    assert "A new network waits" in box.locator(".live-status").first.inner_text()
+    assert box.locator(".live-speed").inner_text() == "" and seen.page.workers == []
+
+
 def test_a_training_that_diverges_says_which_knob_to_turn(visit):
     message = visit("index").page.evaluate(
         """() => new Promise((resolve) => {
