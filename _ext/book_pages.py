@@ -73,11 +73,14 @@ def complete_page(
     context: dict[str, Any],
     doctree: nodes.document | None,
 ) -> None:
-    """Adds the description that search engines show, and frees the names of folded cells."""
+    """Adds what search engines show and what living parts need; frees folded cells' names."""
     description = html.escape(describe(doctree))
     context["metatags"] = (
         context.get("metatags", "") + f'\n<meta name="description" content="{description}" />'
     )
+    if "data-live=" in context.get("body", ""):
+        # Small: it loads the others when the reader comes near their part.
+        app.add_js_file("live/start.mjs", type="module")
     # MyST-NB labels every folded cell alike, which hides its own words from screen readers.
     context["body"] = context.get("body", "").replace(' aria-label="Toggle hidden content"', "")
 

@@ -159,7 +159,7 @@ def draw(model: MLP, data: Dataset) -> HTML:
     Raises:
       ValueError: as `network_file` and `samples`.
     """
-    return _part("draw", 620, files=lambda: {"file": network_file(model, samples(data))})
+    return _part("draw", 620, loads=lambda: {"file": _address(network_file(model, samples(data)))})
 
 
 def train(data: Dataset) -> HTML:
@@ -168,7 +168,11 @@ def train(data: Dataset) -> HTML:
     Raises:
       ValueError: as `training_file`.
     """
-    return _part("train", 1350, files=lambda: {"file": training_file(data)})
+    return _part(
+        "train",
+        1350,
+        loads=lambda: {"file": _address(training_file(data)), "worker": _module("trainer")},
+    )
 
 
 def threshold(scores: np.ndarray, positive: np.ndarray, name: str) -> HTML:
@@ -205,7 +209,7 @@ def _part(
     part: str,
     height: int,
     attributes: dict[str, Any] | None = None,
-    files: Callable[[], dict[str, bytes]] = dict,
+    loads: Callable[[], dict[str, str]] = dict,
 ) -> HTML:
     """The part's place on a page; in a notebook that runs, the part itself in a frame.
 
@@ -213,7 +217,7 @@ def _part(
       part: the name of its module.
       height: of the frame in pixels; 0 for a part that has none.
       attributes: what it is told, as `data-` attributes.
-      files: makes what it would load from the book's server.
+      loads: makes the addresses of what a page loads from its server.
     """
     attributes = attributes or {}
     on_page = "MNIST_TUTORIAL_PAGE" in os.environ  # set where the book's notebooks are stored
@@ -224,11 +228,9 @@ def _part(
             "<code>make serve</code>. The figures of this chapter show what it does.</p></div>"
         )
     style = (MODULES / "live.css").read_text(encoding="utf-8")
-    addresses = {name: _address(content) for name, content in files().items()}
-    addresses["worker"] = _module("trainer")
     page = (
         f'<!doctype html><meta charset="utf-8"><style>{FRAME_STYLE}{style}</style>'
-        f'<div class="live"{_data(attributes | addresses)}></div>'
+        f'<div class="live"{_data(attributes | loads())}></div>'
         f'<script type="module">import mount from "{_module(part)}";\n'
         'mount(document.querySelector(".live"));</script>'
     )

@@ -158,3 +158,20 @@ def test_weights_share_one_scale_that_is_even_around_zero():
     kernels = np.stack([np.full((28, 28), -3.0), np.full((28, 28), 1.0)])
     figure = plots.weights(kernels, 2)
     assert {ax.images[0].get_clim() for ax in figure.axes} == {(-3.0, 3.0)}
+
+
+def test_a_reading_shows_the_image_and_all_ten_probabilities():
+    image, probabilities = np.arange(784).reshape(28, 28) / 4, np.linspace(0, 0.2, 10)
+    left, right = plots.reading(image, probabilities).axes
+    np.testing.assert_array_equal(left.images[0].get_array(), image)
+    assert [bar.get_width() for bar in right.patches] == pytest.approx(list(100 * probabilities))
+    assert right.yaxis_inverted()  # 0 stands on top
+
+
+def test_races_draw_every_run_and_name_each_recipe_once():
+    run = {"seconds": [1.0, 2.0], "validation_accuracy": [0.95, 0.97]}
+    ax = plots.races({"slow": [run, run], "fast": [run]}, goal=0.971).axes[0]
+    *runs, goal = ax.lines
+    assert len(runs) == 3 and runs[0].get_ydata().tolist() == [95, 97]
+    assert goal.get_ydata()[0] == pytest.approx(97.1)
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["slow", "fast"]
