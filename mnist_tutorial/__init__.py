@@ -8,6 +8,7 @@ a script needs; each is imported when it is first used.
 import importlib
 import importlib.metadata
 import os
+from typing import Any
 
 __version__ = "0.1.0"
 
@@ -31,7 +32,7 @@ _HOME = {
 __all__ = list(_HOME)
 
 
-def __getattr__(name: str):
+def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)

@@ -6,6 +6,7 @@ The first two are safetensors files: named arrays with the configuration as JSON
 import dataclasses
 import hashlib
 import importlib.metadata
+import inspect
 import json
 from pathlib import Path
 from typing import Any
@@ -74,9 +75,12 @@ def load_training(path: str | Path, config: Config) -> tuple[TrainState, History
             f"{path} is {state.epoch} epochs old, more than num_epochs {config.num_epochs}; "
             "choose another file, or more epochs"
         )
-    history = {name: arrays.get(f"history.{name}") for name in History._fields}
-    if any(np.shape(values)[:1] != (state.epoch,) for values in history.values()):
-        raise CheckpointError(f"{path} holds no history of its {state.epoch} epochs")
+    nothing = np.zeros(())
+    history = {name: arrays.get(f"history.{name}", nothing) for name in History._fields}
+    for (name, values), dimensions in zip(history.items(), (2, 1, 1, 1, 1, 1), strict=True):
+        fits = values.shape[:1] == (state.epoch,) and values.ndim == dimensions
+        if not fits or values.dtype != np.float32:
+            raise CheckpointError(f"{path} holds no history of its {state.epoch} epochs: no {name}")
     return state, History(**history)
 
 
@@ -89,7 +93,7 @@ def trained_path(config: Config) -> Path:
     versions = [importlib.metadata.version(name) for name in ("jax", "flax", "optax")]
     identity = hashlib.sha256(f"{config} {versions}".encode())
     for module in (config_module, data, model, training):
-        identity.update(Path(module.__file__).read_bytes())
+        identity.update(inspect.getsource(module).encode())
     return data.cache_dir() / f"trained-{identity.hexdigest()[:16]}.safetensors"
 
 
@@ -119,10 +123,18 @@ def _read(path: str | Path) -> tuple[dict[str, np.ndarray], Config]:
     try:
         with safe_open(path, framework="numpy") as file:
             config = Config(**json.loads((file.metadata() or {})["config"]))
-            return {name: file.get_tensor(name) for name in file.keys()}, config
+            arrays = {name: file.get_tensor(name) for name in file.keys()}
+        # What the configuration claims is built next: no more than the file can hold.
+        layers, numbers = len(arrays), sum(array.size for array in arrays.values())
+        sizes = (config.num_pixels, config.hidden_units, config.num_classes)
+        if config.num_hidden_layers > layers or max(sizes) > numbers:
+            raise ValueError(f"it is too small for {config}")
+        return arrays, config
     except FileNotFoundError:
         raise CheckpointError(f"there is no file {path}") from None
-    except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
+    except (
+        SafetensorError, OSError, KeyError, TypeError, ValueError, AttributeError, RecursionError
+    ) as error:  # fmt: skip
         raise CheckpointError(f"{path} holds no network of this tutorial ({error})") from error
 
 

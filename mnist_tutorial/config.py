@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from collections.abc import Callable
 from typing import Any
 
 
@@ -15,7 +16,7 @@ def variable(default: Any, meaning: str, original: str = "", **limits: Any) -> A
     return dataclasses.field(default=default, metadata=metadata)
 
 
-_LIMITS = {
+_LIMITS: dict[str, tuple[Callable[[Any, Any], bool], str]] = {
     "low": (lambda value, bound: value >= bound, "at least"),
     "high": (lambda value, bound: value <= bound, "at most"),
     "above": (lambda value, bound: value > bound, "above"),
@@ -32,13 +33,14 @@ def check(variables: Any) -> None:
       ValueError: a value is out of range. The message names it and what is allowed.
     """
     for field in dataclasses.fields(variables):
-        value, expected = getattr(variables, field.name), type(field.default)
+        value: Any = getattr(variables, field.name)
+        expected: type = type(field.default)
         if expected is float and type(value) is int:
             value = float(value)
             object.__setattr__(variables, field.name, value)
         if type(value) is not expected:
             raise TypeError(f"{field.name} must be of type {expected.__name__}, got {value!r}")
-        if expected is float and not math.isfinite(value):
+        if isinstance(value, float) and not math.isfinite(value):
             raise ValueError(f"{field.name} must be a finite number, got {value}")
         for limit, bound in field.metadata["limits"].items():
             allowed, wording = _LIMITS[limit]

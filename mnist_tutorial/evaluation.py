@@ -4,8 +4,9 @@ import math
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from mnist_tutorial.data import Examples
+from mnist_tutorial.data import Examples, check_labels
 from mnist_tutorial.model import MLP, predict
 
 
@@ -65,16 +66,38 @@ def evaluate(model: MLP, examples: Examples) -> Evaluation:
     """Lets a network answer examples and compares with their labels.
 
     Raises:
-      ValueError: there are no examples.
+      DataError: no examples, bad pixels or labels, or images of another size.
+      FloatingPointError: the network's weights are no numbers.
     """
-    probabilities = np.asarray(predict(model, examples.images))
+    return judge(predict(model, examples.images), examples.labels)
+
+
+def judge(probabilities: ArrayLike, labels: np.ndarray) -> Evaluation:
+    """Compares answers with the truth.
+
+    Args:
+      probabilities: (n, num_classes) float32.
+      labels: (n,) integers.
+
+    Raises:
+      DataError: there are no examples, or a label names no class.
+      FloatingPointError: a probability is no number.
+    """
+    probabilities = np.asarray(probabilities)
+    num_images, num_classes = probabilities.shape
+    check_labels(labels, num_images, num_classes, "what is to be judged")
+    if not np.isfinite(probabilities).all():
+        raise FloatingPointError(
+            "the network's answers are no numbers: its training diverged. Train it again with a "
+            "lower learning_rate"
+        )
     predictions = probabilities.argmax(axis=1)
-    true_probability = probabilities[np.arange(len(examples.labels)), examples.labels]
+    true_probability = probabilities[np.arange(len(labels)), labels]
     # The smallest float32 stands in for a probability that was rounded to 0.
     losses = -np.log(np.maximum(true_probability, np.finfo(np.float32).tiny))
-    confusion = confusion_matrix(examples.labels, predictions, probabilities.shape[1])
+    confusion = confusion_matrix(labels, predictions, probabilities.shape[1])
     return Evaluation(
-        labels=examples.labels,
+        labels=labels,
         probabilities=probabilities,
         predictions=predictions,
         losses=losses,
@@ -83,7 +106,7 @@ def evaluate(model: MLP, examples: Examples) -> Evaluation:
     )
 
 
-def confusion_matrix(labels, predictions, num_classes: int) -> np.ndarray:
+def confusion_matrix(labels: ArrayLike, predictions: ArrayLike, num_classes: int) -> np.ndarray:
     """Counts how often each true class got each answer.
 
     Args:
@@ -129,7 +152,9 @@ def metrics(confusion: np.ndarray) -> Metrics:
 
 
 def _share(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
-    return np.divide(part, whole, out=np.zeros(len(part)), where=whole > 0)
+    shares = np.zeros(len(part))
+    np.divide(part, whole, out=shares, where=whole > 0)
+    return shares
 
 
 def wilson_interval(successes: int, trials: int, z: float = 1.96) -> tuple[float, float]:
@@ -153,7 +178,9 @@ def wilson_interval(successes: int, trials: int, z: float = 1.96) -> tuple[float
     return (centre - half) / scale, (centre + half) / scale
 
 
-def threshold_counts(scores, positive, threshold: float) -> tuple[int, int, int, int]:
+def threshold_counts(
+    scores: ArrayLike, positive: ArrayLike, threshold: float
+) -> tuple[int, int, int, int]:
     """Counts the four outcomes of saying "yes" wherever a score reaches a threshold.
 
     Args:

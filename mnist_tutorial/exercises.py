@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from typing import Any
+from unittest import mock
 
 import numpy as np
 from IPython.display import Markdown
@@ -13,7 +14,8 @@ from mnist_tutorial.data import load_mnist
 AMBIGUOUS = [86, 2709, 825]
 
 RIGHT = "Right."
-_CHECKS: dict[str, Callable[..., str]] = {}
+_Check = Callable[..., str]
+_CHECKS: dict[str, _Check] = {}
 
 
 def check(exercise: str, answer: Any, *given: Any) -> Markdown:
@@ -40,8 +42,8 @@ def check(exercise: str, answer: Any, *given: Any) -> Markdown:
         return Markdown(f"This answer can't be read ({error}). What kind of answer is asked for?")
 
 
-def _exercise(name: str) -> Callable:
-    def register(function: Callable[..., str]) -> Callable[..., str]:
+def _exercise(name: str) -> Callable[[_Check], _Check]:
+    def register(function: _Check) -> _Check:
         _CHECKS[name] = function
         return function
 
@@ -49,7 +51,7 @@ def _exercise(name: str) -> Callable:
 
 
 @_exercise("least sure")
-def _least_sure(answer, probabilities):
+def _least_sure(answer: Any, probabilities: Any) -> str:
     sure = np.asarray(probabilities).max(axis=1)
     if not 0 <= int(answer) < len(sure):
         return f"Positions go from 0 to {len(sure) - 1}."
@@ -60,7 +62,7 @@ def _least_sure(answer, probabilities):
 
 
 @_exercise("centre of mass")
-def _centre_of_mass(function):
+def _centre_of_mass(function: Any) -> str:
     images = load_mnist(Config()).train.images[:20].astype(float)
     rows, columns = np.indices(images.shape[1:])
     total = images.sum(axis=(1, 2))
@@ -74,7 +76,7 @@ def _centre_of_mass(function):
     if found.shape != expected.shape:
         return "The function should return two numbers: (row, column)."
     if np.allclose(found, expected, atol=0.01):
-        return f"{RIGHT} All of them lie within a pixel and a half of the middle, 13.5."
+        return f"{RIGHT} All of them lie within half a pixel of row 14 and column 14."
     if np.allclose(found[:, ::-1], expected, atol=0.01):
         return "Nearly: row and column have changed places."
     if np.allclose(found, np.round(expected), atol=0.51):
@@ -85,7 +87,7 @@ def _centre_of_mass(function):
 
 
 @_exercise("ambiguous digits")
-def _ambiguous(answer):
+def _ambiguous(answer: Any) -> str:
     labels = load_mnist(Config()).validation.labels[AMBIGUOUS]
     if len(answer) != len(labels):
         return f"There are {len(labels)} digits."
@@ -96,7 +98,7 @@ def _ambiguous(answer):
 
 
 @_exercise("updates at batch 32")
-def _updates(answer):
+def _updates(answer: Any) -> str:
     if answer == 1_719:
         return f"{RIGHT} 1,719 updates."
     if answer == 1_718 or answer == 55_000 / 32:
@@ -107,7 +109,7 @@ def _updates(answer):
 
 
 @_exercise("only the seed")
-def _only_the_seed(answer):
+def _only_the_seed(answer: Any) -> str:
     first, second = (vars(config) for config in answer)
     different = [name for name in first if first[name] != second[name]]
     if different == ["seed"]:
@@ -120,7 +122,7 @@ def _only_the_seed(answer):
 
 
 @_exercise("parameters at 256 units")
-def _parameters(answer):
+def _parameters(answer: Any) -> str:
     if answer == 203_530:
         return f"{RIGHT} 203,530."
     if answer == 203_264:
@@ -131,7 +133,7 @@ def _parameters(answer):
 
 
 @_exercise("all weights zero")
-def _all_weights_zero(answer):
+def _all_weights_zero(answer: Any) -> str:
     if answer == 10:
         return (
             f"{RIGHT} Only the ten biases of the output. Every hidden unit gives 0, and the "
@@ -143,7 +145,7 @@ def _all_weights_zero(answer):
 
 
 @_exercise("best of three rates")
-def _best_rate(answer):
+def _best_rate(answer: Any) -> str:
     if answer == 0.06:
         return f"{RIGHT} In three epochs the larger steps get further. Would ten times more?"
     if answer in (0.006, 0.0006):
@@ -152,7 +154,7 @@ def _best_rate(answer):
 
 
 @_exercise("shuffled labels")
-def _shuffled_labels(answer):
+def _shuffled_labels(answer: Any) -> str:
     training, validation = (str(words).lower() for words in answer)
     if "up" in training and ("low" in validation or "down" in validation):
         return (
@@ -165,7 +167,7 @@ def _shuffled_labels(answer):
 
 
 @_exercise("most confused")
-def _most_confused(answer, confusion):
+def _most_confused(answer: Any, confusion: Any) -> str:
     errors = np.asarray(confusion) * ~np.eye(len(confusion), dtype=bool)
     truth, said = (int(k) for k in answer)
     if truth == said:
@@ -178,7 +180,7 @@ def _most_confused(answer, confusion):
 
 
 @_exercise("recall above 0.9")
-def _recall_above(answer, scores, positive):
+def _recall_above(answer: Any, scores: Any, positive: Any) -> str:
     scores, positive = np.asarray(scores), np.asarray(positive)
     if np.isclose(answer, (scores[positive] > 0.9).mean(), atol=0.002):
         return f"{RIGHT} {float(answer):.1%} of the 9s."
@@ -190,7 +192,7 @@ def _recall_above(answer, scores, positive):
 
 
 @_exercise("centre it")
-def _centre_it(function):
+def _centre_it(function: Any) -> str:
     images = load_mnist(Config()).validation.images[:20]
     moved = np.pad(images, [(0, 0), (3, 0), (0, 4)])[:, :28, 4:]
     rows, columns = np.indices((28, 28))
@@ -203,19 +205,227 @@ def _centre_it(function):
             return "The function should return an image of 28 × 28 pixels."
         if not np.isclose(found.sum(), image.sum()):
             return "Not yet: some ink was lost or added on the way."
-        far = [(axis * found).sum() / found.sum() - 13.5 for axis in (rows, columns)]
+        far = [(axis * found).sum() / found.sum() - 14 for axis in (rows, columns)]
         if np.abs(far).max() > 0.51:
             return (
                 f"Not yet: one image still lies {abs(far[0]):.1f} rows and {abs(far[1]):.1f} "
-                "columns off the middle."
+                "columns off."
             )
-    return f"{RIGHT} All of them lie within half a pixel of the middle."
+    return f"{RIGHT} All of them lie within half a pixel of row 14 and column 14."
 
 
 @_exercise("two tenths of a percent")
-def _two_tenths(answer):
+def _two_tenths(answer: Any) -> str:
     if answer == 20:
-        return f"{RIGHT} 20 images."
+        return (
+            f"{RIGHT} 20 images. Chapter 6 put the uncertainty of such a result at about a third "
+            "of a percent to each side: more than the difference."
+        )
     if answer in (270, 290):
         return "That is how many one of them got wrong. And the difference?"
     return "Not yet: what is 0.2 % of 10,000?"
+
+
+@_exercise("forgotten ReLU")
+def _forgotten_relu(answer: Any) -> str:
+    names = {answer} if isinstance(answer, str) else set(answer)
+    if not names <= {"w1", "b1", "w2", "b2"}:
+        return "The names are w1, b1, w2 and b2."
+    if names == {"w1", "b1"}:
+        return f"{RIGHT} On the way back, ReLU lies between the output and these two."
+    if names & {"w2", "b2"}:
+        return "Not yet: what comes after ReLU doesn't pass through it on the way back."
+    return "Nearly: what about the other array of that layer?"
+
+
+@_exercise("ordinary momentum")
+def _ordinary_momentum(function: Any) -> str:
+    rng = np.random.default_rng(0)
+    w, v = rng.normal(size=(2, 5))
+    expected = [w, v]
+    for gradient in rng.normal(size=(3, 5)):
+        found = function(w, v, gradient)
+        if found is ...:
+            return "No answer yet: the function returns three dots."
+        w, v = found
+        velocity = 0.9 * expected[1] + gradient
+        ahead = expected[0] - 0.006 * (gradient + 0.9 * velocity)
+        expected = [expected[0] - 0.006 * velocity, velocity]
+        if np.allclose(w, ahead, atol=1e-6):
+            return "That is Nesterov's step: this one doesn't look ahead."
+        if not np.allclose(v, velocity, atol=1e-6):
+            return "Not yet: the velocity keeps 0.9 of itself and takes the gradient in."
+        if not np.allclose(w, expected[0], atol=1e-6):
+            return "The velocity is right. The weights move against it, by the rate times it."
+    return f"{RIGHT} Three steps in a row are those of momentum."
+
+
+@_exercise("bytes on the ring")
+def _bytes_on_the_ring(answer: Any) -> str:
+    if answer == 4_770_060:
+        return f"{RIGHT} 4,770,060 bytes, in six messages of a quarter of the gradient."
+    if answer == 3_180_040:
+        return "That is the gradient itself. How often, and how much of it, does a device send?"
+    if answer == 2_385_030:
+        return "Nearly: that is one way round. The finished sums have to go round as well."
+    if answer in (6_360_080, 1_192_515):
+        return "Nearly: of four parts, how many does a device send on each way round?"
+    return "Not yet: four bytes a number, and twice round the ring in four parts."
+
+
+@_exercise("nine tenths")
+def _nine_tenths(answer: Any, equal: float) -> str:
+    if np.isclose(answer, 9 * equal, rtol=0.02):
+        return f"{RIGHT} Nine times as many as where both take equally long."
+    if np.isclose(answer, 10 * equal, rtol=0.02):
+        return "Nearly: the tenth part of the time is the exchange. And the other parts?"
+    if np.isclose(answer, 0.9 * equal, rtol=0.02):
+        return "Not yet: if the exchange is one tenth, how many tenths must the rest be?"
+    return "Not yet: the exchange takes the same time whatever the batch; computing grows with it."
+
+
+@_exercise("balanced batch")
+def _balanced_batch(answer: Any) -> str:
+    images = 24 * 795_010 / 320e9 * 8.1e12 / (4 * 784_000 + 6 * 10_000)
+    if np.isclose(answer, images, rtol=0.03):
+        return f"{RIGHT} About {images:.0f} images: more than the original's 128."
+    if np.isclose(answer, 1 / images, rtol=0.03):
+        return "Nearly: upside down."
+    return "Not yet: seconds for the bytes, divided by the seconds for one image."
+
+
+class _Work:
+    """A function on a clock of our own: it compiles for 100 s, and its result takes 1 s."""
+
+    def __init__(self) -> None:
+        self.now, self.calls = 0.0, 0
+
+    def __call__(self) -> "_Work":
+        self.now += 0 if self.calls else 100
+        self.calls += 1
+        return self
+
+    def block_until_ready(self) -> "_Work":
+        self.now += 1
+        return self
+
+
+@_exercise("honest clock")
+def _honest_clock(function: Any) -> str:
+    work = _Work()
+    with mock.patch("time.perf_counter", lambda: work.now):
+        found = function(work)
+    if found is ...:
+        return "No answer yet: the function returns three dots."
+    if work.calls < 2:
+        return "Not yet: the first call compiles. Time another one."
+    if found >= 100:
+        return "Not yet: the compilation is in it."
+    if found < 1:
+        return "Not yet: was the result there when the clock stopped? It is `time.perf_counter`."
+    if found > 1:
+        return "Nearly: wait for the first call too, before the clock starts."
+    return f"{RIGHT} Compiled first, waited for at the end."
+
+
+@_exercise("numbers of a ConvNet")
+def _numbers_of_a_convnet(answer: Any) -> str:
+    kernels, norms, output = 8_264, 144, 1_290
+    if int(answer) == kernels + norms + output:
+        return f"{RIGHT} Less than an eightieth of chapter 5's network."
+    if int(answer) == kernels + output:
+        return "Nearly: batch norm learns two numbers for each channel."
+    if int(answer) == kernels + norms + output - 10:
+        return "Nearly: the output layer has biases too."
+    return "Not yet. A kernel has as many layers as it has channels to look at."
+
+
+@_exercise("images to the goal")
+def _images_to_the_goal(answer: Any, mean: Any) -> str:
+    sizes, updates = sorted(mean), [mean[size] for size in sorted(mean)]
+    ratio = sizes[-1] * updates[-1] / (sizes[0] * updates[0])
+    if np.isclose(float(answer), ratio, rtol=0.05):
+        return f"{RIGHT} {ratio:.0f} times as many: that pays only where a large batch is as quick."
+    if np.isclose(float(answer), updates[0] / updates[-1], rtol=0.05):
+        return "That is how many times fewer updates it takes. How many images does each look at?"
+    if np.isclose(float(answer), 1 / ratio, rtol=0.05):
+        return "Nearly: the other way round."
+    return "Not yet: each update looks at one batch. Multiply, then divide."
+
+
+@_exercise("widths that memorise")
+def _widths_that_memorise(answer: Any) -> str:
+    widths = {int(units) for units in np.atleast_1d(answer)}
+    if not widths <= {4, 16, 64, 256}:
+        return "The widths are 4, 16, 64 and 256."
+    if widths == {64, 256}:
+        return (
+            f"{RIGHT} With 64 hidden units the network has some fifty thousand parameters for a "
+            "thousand labels."
+        )
+    if widths & {4, 16}:
+        return "Not yet: one of these is too small. Look at the last training accuracy of each."
+    return "Nearly: there is another one that can."
+
+
+@_exercise("dark ink")
+def _dark_ink(answer: Any, examples: Any) -> str:
+    images = np.asarray(getattr(answer[0], "images", answer[0]))
+    if images.shape != examples.images.shape:
+        return f"Not yet: {len(examples.images)} images of 28 × 28 pixels lie in that folder."
+    if np.array_equal(images, 255 - examples.images):
+        return "Nearly: the paper is still white, and the network would take it for ink."
+    if np.array_equal(images, examples.images):
+        return f"{RIGHT} These are the drawn digits again, pixel by pixel."
+    return "Not yet: these are other images."
+
+
+@_exercise("three classes")
+def _three_classes(answer: Any) -> str:
+    hidden = 784 * 1_000 + 1_000
+    if int(answer) == hidden + 1_000 * 3 + 3:
+        return f"{RIGHT} {int(answer):,}: only the output layer became smaller."
+    if int(answer) == hidden + 1_000 * 10 + 10:
+        return "That is the network with ten classes."
+    if int(answer) == hidden + 1_000 * 3:
+        return "Nearly: the output layer has biases too."
+    return "Not yet. Which layer knows how many classes there are?"
+
+
+@_exercise("waiting time")
+def _waiting_time(answer: Any, connections: int, per_second: float) -> str:
+    wait = connections / per_second
+    if np.isclose(answer, 1_000 * wait, rtol=0.02):
+        return f"{RIGHT} The longer the queue, the longer the wait, in proportion."
+    if np.isclose(answer, wait, rtol=0.02):
+        return "Right in seconds; the question is about milliseconds."
+    if np.isclose(answer, 1_000 / per_second, rtol=0.02):
+        return "Nearly: that is the time from one answer to the next. How many wait for theirs?"
+    return "Not yet: each second so many are answered. How long until all that wait had their turn?"
+
+
+@_exercise("without JAX")
+def _without_jax(function: Any, weights: dict[str, np.ndarray]) -> str:
+    images = load_mnist(Config()).validation.images[:100]
+    found = function(weights, images.copy())
+    if found is ...:
+        return "No answer yet: the function returns three dots."
+    found = np.asarray(found, float)
+    if found.shape != (len(images), 10):
+        return "The function should return ten scores for each image."
+    names = ("hidden.kernel", "hidden.bias", "output.kernel", "output.bias")
+    w1, b1, w2, b2 = (np.float64(weights[f"model.{name}"]) for name in names)
+
+    def is_made_by(scale: float = 255, corner: float = 0, b1: Any = b1, b2: Any = b2) -> bool:
+        hidden = np.maximum(images.reshape(len(images), -1) / scale @ w1 + b1, corner)
+        return np.allclose(found, hidden @ w2 + b2, rtol=1e-3, atol=1e-3)
+
+    if is_made_by():
+        return f"{RIGHT} These are the scores that softmax turns into probabilities."
+    if is_made_by(scale=1):
+        return "Nearly: the network was trained on ink from 0 to 1, and the pixels go to 255."
+    if is_made_by(corner=-np.inf):
+        return "Nearly: what happens to negative numbers between the two layers?"
+    if is_made_by(b1=0) or is_made_by(b2=0) or is_made_by(b1=0, b2=0):
+        return "Nearly: each layer has biases, too."
+    return "Not yet: divide by 255, multiply and add, cut off below 0, multiply and add."

@@ -1,17 +1,30 @@
-"""Many networks trained at once: what one knob does, all else being equal."""
+"""Many networks trained at once: what one knob does, all else being equal.
 
-from collections.abc import Sequence
+`grid` declares an experiment, `run` trains it and goes on where it was stopped, `collect`
+gathers what `plots.intervals` draws.
+"""
+
+import dataclasses
+import hashlib
+import importlib.metadata
+import itertools
+import json
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from typing import NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+import mnist_tutorial
+from mnist_tutorial.checkpoints import CheckpointError
 from mnist_tutorial.config import Config
-from mnist_tutorial.data import Dataset, Examples
+from mnist_tutorial.data import Dataset, Examples, check_examples, write_whole
 from mnist_tutorial.model import MLP, SHAPES
-from mnist_tutorial.training import batch_sizes, create_state, train_epoch, validate
+from mnist_tutorial.training import TrainState, batch_sizes, create_state, train_epoch, validate
 
 
 class Sweep(NamedTuple):
@@ -30,6 +43,12 @@ class Sweep(NamedTuple):
     validation_accuracy: np.ndarray
 
 
+# One network: all variables of its `Config`, its METRICS as lists with one number for each
+# epoch, and `seconds`, its share of the time that its group took.
+Row = dict[str, Any]
+METRICS = Sweep._fields[1:]
+
+
 def small(data: Dataset, num_train: int, num_validation: int = 2_000) -> Dataset:
     """The first images of each split only: a set on which a training takes a second."""
     return Dataset(
@@ -40,8 +59,10 @@ def small(data: Dataset, num_train: int, num_validation: int = 2_000) -> Dataset
 
 
 @partial(jax.jit, donate_argnums=0)
-def _epoch_of_many(states, train, validation, configs):
-    def one(state, config):
+def _epoch_of_many(
+    states: TrainState, train: Examples, validation: Examples, configs: Config
+) -> tuple[TrainState, tuple[jax.Array, ...]]:
+    def one(state: TrainState, config: Config) -> tuple[TrainState, tuple[jax.Array, ...]]:
         state, metrics = train_epoch(state, *train, config)
         return state, (*metrics, *validate(state.model, *validation))
 
@@ -58,6 +79,7 @@ def train_many(configs: Sequence[Config], data: Dataset) -> Sweep:
         shapes the program must be the same, and so must num_epochs.
 
     Raises:
+      DataError: images or labels that don't fit the configurations.
       ValueError: the configurations differ in more than that.
     """
     for name in (*SHAPES, "num_epochs"):
@@ -67,6 +89,8 @@ def train_many(configs: Sequence[Config], data: Dataset) -> Sweep:
                 f"networks trained at once need the same {name}, got {sorted(map(str, values))}; "
                 "train them one after the other"
             )
+    for name, examples in (("training", data.train), ("validation", data.validation)):
+        check_examples(examples, configs[0], f"the {name} set")
     stacked = jax.tree.map(lambda *values: jnp.stack(values), *configs)
     train, validation = jax.tree.map(jnp.asarray, (data.train, data.validation))
     states = jax.vmap(create_state)(stacked)
@@ -77,4 +101,158 @@ def train_many(configs: Sequence[Config], data: Dataset) -> Sweep:
     losses, accuracies, *held_out = (np.stack(m, axis=1) for m in zip(*epochs, strict=True))
     sizes = batch_sizes(configs[0], len(train.labels))
     means = [np.average(values, axis=2, weights=sizes) for values in (losses, accuracies)]
-    return Sweep(states.model, *np.float32(means), *held_out)
+    return Sweep(states.model, *np.asarray(means, np.float32), *held_out)
+
+
+def grid(base: Config, **values: Any) -> list[Config]:
+    """Every combination of the given values; what isn't named is as in `base`.
+
+    `grid(Config(), batch_size=[32, 128], seed=range(5))` makes ten configurations.
+
+    Raises:
+      TypeError, ValueError: there is no such variable, it has no values, or not this one.
+    """
+    for name in values:
+        if name not in Config.__dataclass_fields__:
+            raise ValueError(f"a Config has no {name}; it has {', '.join(vars(base))}")
+    lists = [np.atleast_1d(several).tolist() for several in values.values()]
+    for name, several in zip(values, lists, strict=True):
+        if not several:
+            raise ValueError(f"{name} has no values to try")
+    combinations = itertools.product(*lists)
+    return [
+        dataclasses.replace(base, **dict(zip(values, chosen, strict=True)))
+        for chosen in combinations
+    ]
+
+
+def run(
+    configs: Sequence[Config],
+    data: Dataset,
+    store: str | Path | None = None,
+    on_group: Callable[[int, int], None] | None = None,
+    keep: Iterable[str] = METRICS,
+) -> list[Row]:
+    """Trains one network for each configuration, those of one shape at once.
+
+    Args:
+      configs: what `grid` makes; lists of them can be added.
+      store: a file for the results. After each group it is written anew, whole; what it
+        holds already isn't trained again, so that a stopped run goes on.
+      on_group: called at the start and after each group with the number of networks done
+        and the number of all.
+      keep: which of METRICS a row holds.
+
+    Returns:
+      A row for each configuration, in the order given.
+
+    Raises:
+      CheckpointError: the store is damaged, or was made with other data or versions.
+    """
+    made_by = _versions(data)
+    done = _read(Path(store), made_by) if store else {}
+    groups: dict[tuple[Any, ...], list[Config]] = {}
+    for config in dict.fromkeys(configs):
+        if config not in done:
+            shape = tuple(getattr(config, name) for name in (*SHAPES, "num_epochs"))
+            groups.setdefault(shape, []).append(config)
+    num_all = len(set(configs))
+    num_done = num_all - sum(map(len, groups.values()))
+    for group in ([], *groups.values()):
+        if group:
+            start = time.perf_counter()
+            sweep = train_many(group, data)
+            seconds = (time.perf_counter() - start) / len(group)
+            for i, config in enumerate(group):
+                curves = {name: getattr(sweep, name)[i].tolist() for name in keep}
+                done[config] = _rounded(curves | {"seconds": seconds})
+            if store:
+                _write(Path(store), made_by, done)
+        num_done += len(group)
+        if on_group:
+            on_group(num_done, num_all)
+    return [dataclasses.asdict(config) | done[config] for config in configs]
+
+
+def collect(rows: Iterable[Row], by: str, value: Callable[[Row], Any]) -> dict[Any, list[Any]]:
+    """What `value` says of each row, gathered by the variable `by` in order of appearance."""
+    gathered: dict[Any, list[Any]] = {}
+    for row in rows:
+        gathered.setdefault(row[by], []).append(value(row))
+    return gathered
+
+
+def load_rows(path: str | Path) -> tuple[list[Row], dict[str, str]]:
+    """Reads what `run` has stored: the rows, and the data and versions that made them.
+
+    Raises:
+      CheckpointError: the file is absent, damaged, or holds something else.
+    """
+    try:
+        stored = json.loads(Path(path).read_text(encoding="utf-8"))
+        made_by, rows = stored["made_by"], stored["rows"]
+        return [stored["common"] | row for row in rows], made_by
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise CheckpointError(
+            f"{path} holds no results of experiments ({error!r}); delete it, or name another file"
+        ) from error
+
+
+def _versions(data: Dataset) -> dict[str, str]:
+    """What the results depend on besides the configuration."""
+    digest = hashlib.sha256()
+    for examples in (data.train, data.validation):
+        for array in examples:
+            digest.update(f"{array.shape} {array.dtype}".encode())
+            digest.update(np.ascontiguousarray(array).tobytes())
+    versions = {name: importlib.metadata.version(name) for name in ("jax", "flax", "optax")}
+    return versions | {
+        "mnist_tutorial": mnist_tutorial.__version__,
+        "device": jax.devices()[0].device_kind,
+        "data": digest.hexdigest()[:16],
+    }
+
+
+def _rounded(results: Mapping[str, Any]) -> Row:
+    """Six decimals; JSON knows no NaN, which a diverged training leaves: None instead."""
+
+    def short(value: Any) -> Any:
+        if isinstance(value, list):
+            return [short(one) for one in value]
+        return round(value, 6) if np.isfinite(value) else None
+
+    return {name: short(value) for name, value in results.items()}
+
+
+def _write(path: Path, made_by: dict[str, str], done: Mapping[Config, Row]) -> None:
+    """Variables that are the same in all rows are written once; one row is one line."""
+    variables = [dataclasses.asdict(config) for config in done]
+    first = variables[0]
+    common = {k: v for k, v in first.items() if all(each[k] == v for each in variables)}
+    rows = [
+        {k: v for k, v in each.items() if k not in common} | results
+        for each, results in zip(variables, done.values(), strict=True)
+    ]
+    lines = ",\n".join(json.dumps(row, allow_nan=False) for row in rows)
+    head = f'"made_by": {json.dumps(made_by)},\n"common": {json.dumps(common)}'
+    write_whole(path, f'{{{head},\n"rows": [\n{lines}\n]}}\n'.encode())
+
+
+def _read(path: Path, made_by: dict[str, str]) -> dict[Config, Row]:
+    if not path.exists():
+        return {}
+    rows, before = load_rows(path)
+    changed = [name for name in made_by if made_by[name] != before.get(name)]
+    if changed:
+        differences = ", ".join(f"{k} {before.get(k)}, now {made_by[k]}" for k in changed)
+        raise CheckpointError(
+            f"{path} was made with another {differences}; delete it, or name another file"
+        )
+    names = Config.__dataclass_fields__
+    try:
+        return {
+            Config(**{k: row[k] for k in names}): {k: row[k] for k in row if k not in names}
+            for row in rows
+        }
+    except (KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(f"{path} holds rows that are no configuration ({error!r})") from error

@@ -200,7 +200,7 @@ def _need_validation(data: Dataset) -> None:
         )
 
 
-def _packed(**arrays: np.ndarray) -> bytes:
+def _packed(**arrays: Any) -> bytes:
     contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
     return gzip.compress(safetensors.numpy.save(contiguous), mtime=0)
 

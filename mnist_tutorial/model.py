@@ -1,10 +1,15 @@
 """Chapter 4: the network, its layers and its first weights."""
 
+from collections.abc import Callable, Iterable
+from typing import Any
+
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import nnx
 
 from mnist_tutorial.config import Config
+from mnist_tutorial.data import DataError, check_images
 
 # Inside compiled code these variables are ordinary inputs: a new value needs no new
 # compilation, and `jax.vmap` can train many networks that differ in them. All others
@@ -21,13 +26,13 @@ KNOBS = (
 SHAPES = tuple(name for name in Config.__dataclass_fields__ if name not in KNOBS)
 
 
-def _flatten(config: Config):
+def _flatten(config: Config) -> tuple[list[Any], tuple[Any, ...]]:
     return [getattr(config, name) for name in KNOBS], tuple(
         getattr(config, name) for name in SHAPES
     )
 
 
-def _unflatten(shapes, knobs) -> Config:
+def _unflatten(shapes: tuple[Any, ...], knobs: Iterable[Any]) -> Config:
     config = object.__new__(Config)  # no checks: knobs may be traced arrays here
     config.__dict__.update(zip(KNOBS, knobs, strict=True))
     config.__dict__.update(zip(SHAPES, shapes, strict=True))
@@ -36,7 +41,11 @@ def _unflatten(shapes, knobs) -> Config:
 
 jax.tree_util.register_pytree_node(Config, _flatten, _unflatten)
 
-ACTIVATIONS = {"relu": nnx.relu, "tanh": nnx.tanh, "identity": lambda x: x}
+ACTIVATIONS: dict[str, Callable[[jax.Array], jax.Array]] = {
+    "relu": nnx.relu,
+    "tanh": nnx.tanh,
+    "identity": lambda x: x,
+}
 
 # Made once: two networks share compiled code only if they hold the same function.
 WEIGHT_INITS = {
@@ -93,7 +102,8 @@ def create_model(config: Config) -> MLP:
     """Makes a new network. The same `config.seed` gives the same weights."""
     init_key, _ = jax.random.split(jax.random.key(config.seed))
     model = MLP(config, rngs=nnx.Rngs(init_key))
-    return jax.tree.map(lambda weights: config.init_scale * weights, model)
+    scaled: MLP = jax.tree.map(lambda weights: config.init_scale * weights, model)
+    return scaled
 
 
 def count_parameters(model: MLP) -> int:
@@ -101,7 +111,26 @@ def count_parameters(model: MLP) -> int:
     return sum(weights.size for weights in jax.tree.leaves(model))
 
 
+def predict(model: Callable[[jax.Array], jax.Array], images: jax.Array | np.ndarray) -> jax.Array:
+    """Probabilities of each class, (n, num_classes) float32; each row sums to 1.
+
+    Args:
+      model: an `MLP`, or any other network that makes logits of images.
+
+    Raises:
+      DataError: as `check_images`, or images of another size than the network's.
+    """
+    if not isinstance(images, jax.core.Tracer):  # in code that is being compiled, no values yet
+        check_images(images)
+        if isinstance(model, MLP) and images[0].size != model.hidden.in_features:
+            raise DataError(
+                f"images of {images.shape[1:]} pixels don't fit a network with "
+                f"{model.hidden.in_features} inputs"
+            )
+    probabilities: jax.Array = _predict(model, images)
+    return probabilities
+
+
 @jax.jit
-def predict(model: MLP, images: jax.Array) -> jax.Array:
-    """Probabilities of each class, (n, num_classes) float32; each row sums to 1."""
+def _predict(model: Callable[[jax.Array], jax.Array], images: jax.Array) -> jax.Array:
     return nnx.softmax(model(images))

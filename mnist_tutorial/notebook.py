@@ -1,6 +1,7 @@
 """What the chapters need to talk to their reader: source, tables, progress, checks."""
 
 import inspect
+import textwrap
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -27,17 +28,18 @@ def setup() -> None:
     set_matplotlib_formats("png", bbox_inches=None)
 
 
-def show_source(*objects: Callable | type) -> Markdown:
-    """The real source of what a chapter is about to call, as a code block."""
-    code = "\n\n".join(inspect.getsource(inspect.unwrap(thing)).rstrip() for thing in objects)
+def show_source(*objects: Any) -> Markdown:
+    """The real source of what a chapter is about to call (functions, methods, classes, modules)."""
+    sources = (inspect.getsource(inspect.unwrap(thing)) for thing in objects)
+    code = "\n\n".join(textwrap.dedent(source).rstrip() for source in sources)
     return Markdown(f"```python\n{code}\n```")
 
 
 def table(header: Iterable[str], rows: Iterable[Iterable[Any]]) -> Markdown:
     """A Markdown table; numbers go to the right."""
-    header, rows = list(header), [list(row) for row in rows]
-    numeric = [all(not isinstance(row[i], str) for row in rows) for i in range(len(header))]
-    lines = [header, ["---:" if right else ":---" for right in numeric], *rows]
+    names, cells = list(header), [list(row) for row in rows]
+    numeric = [all(not isinstance(row[i], str) for row in cells) for i in range(len(names))]
+    lines = [names, ["---:" if right else ":---" for right in numeric], *cells]
     return Markdown("\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines))
 
 

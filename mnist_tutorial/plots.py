@@ -5,10 +5,13 @@ colour-blind readers (Okabe and Ito's palette), and right and wrong differ in sh
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
+import jax
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, NullFormatter
 from scipy.special import stdtrit
 
 from mnist_tutorial.evaluation import Evaluation, calibration, threshold_counts
@@ -20,9 +23,12 @@ BLUE, ORANGE, GREEN, RED, PURPLE, SKY = (
 COLOURS = (BLUE, ORANGE, GREEN, RED, PURPLE, SKY)
 MARKERS = "os^Dvp"
 WIDTH = 5.2  # inches; 780 pixels
+Values = Sequence[float] | np.ndarray
 
 
-def _figure(height: float, rows: int = 1, columns: int = 1, **options) -> tuple[Figure, np.ndarray]:
+def _figure(
+    height: float, rows: int = 1, columns: int = 1, **options: Any
+) -> tuple[Figure, np.ndarray]:
     figure = Figure(figsize=(WIDTH, height), dpi=150, layout="constrained")
     axes = np.asarray(figure.subplots(rows, columns, squeeze=False, **options))
     for ax in axes.flat:
@@ -37,8 +43,9 @@ def _label(ax: Axes, x: str = "", y: str = "", title: str = "") -> None:
     ax.set_title(title, fontsize=11)
 
 
-def _image(ax: Axes, image: np.ndarray, title: str = "", **options) -> None:
-    ax.imshow(image, **({"cmap": "gray_r", "vmin": 0, "vmax": 255} | options))
+def _image(ax: Axes, image: np.ndarray, title: str = "", **options: Any) -> None:
+    shown: dict[str, Any] = {"cmap": "gray_r", "vmin": 0, "vmax": 255} | options
+    ax.imshow(image, **shown)
     ax.set(xticks=[], yticks=[])
     ax.spines[:].set_visible(False)
     ax.set_title(title, fontsize=9.5, pad=3)
@@ -49,7 +56,7 @@ def images(
     titles: Sequence[str] | None = None,
     columns: int = 10,
     room: float = 0.25,
-    **options,
+    **options: Any,
 ) -> Figure:
     """A grid of images, (n, rows, columns), each with its title in `room` inches above."""
     rows = -(-len(pictures) // columns)
@@ -170,7 +177,7 @@ def network(num_inputs: int, hidden_units: int, num_classes: int) -> Figure:
 
 
 def curves(
-    lines: Mapping[str, tuple[Sequence[float], Sequence[float]]],
+    lines: Mapping[str, tuple[Values, Values]],
     x: str,
     y: str,
     log: str = "",
@@ -194,6 +201,7 @@ def curves(
     _label(ax, x, y)
     if len(lines) > 1:
         ax.legend(fontsize=9.5, frameon=False)
+    assert isinstance(ax.figure, Figure)
     return ax.figure
 
 
@@ -234,7 +242,7 @@ def learning_curves(history: History) -> Figure:
     return figure
 
 
-def races(runs: Mapping[str, Sequence[Mapping]], goal: float) -> Figure:
+def races(runs: Mapping[str, Sequence[Mapping[str, Any]]], goal: float) -> Figure:
     """Validation accuracy against seconds of training, a line for each run of each recipe."""
     figure, axes = _figure(3.4)
     ax = axes[0, 0]
@@ -250,6 +258,35 @@ def races(runs: Mapping[str, Sequence[Mapping]], goal: float) -> Figure:
     return figure
 
 
+def interval(values: Sequence[float] | np.ndarray) -> tuple[float, float]:
+    """The mean of some runs, and half of its 95 % interval (Student's t); NaN for one run."""
+    runs = np.asarray(values, float)
+    if len(runs) < 2:
+        return float(runs.mean()), float("nan")
+    half = stdtrit(len(runs) - 1, 0.975) * runs.std(ddof=1) / np.sqrt(len(runs))
+    return float(runs.mean()), float(half)
+
+
+def intervals(
+    lines: Mapping[str, Mapping[float, Sequence[float]]],
+    x: str,
+    y: str,
+    log: str = "",
+    ax: Axes | None = None,
+) -> Figure:
+    """Like `curves`, from name → (x → values of several runs): means with their intervals."""
+    means = {
+        name: (list(groups), [interval(values)[0] for values in groups.values()])
+        for name, groups in lines.items()
+    }
+    figure = curves(means, x, y, log, ax)
+    ax = ax or figure.axes[0]
+    for i, (name, groups) in enumerate(lines.items()):
+        halves = [interval(values)[1] for values in groups.values()]
+        ax.errorbar(*means[name], halves, fmt="none", color=COLOURS[i % 6], capsize=3)
+    return figure
+
+
 def dots(groups: Mapping[str, Sequence[float]], y: str) -> Figure:
     """Every value as a dot, with each group's mean and its 95 % interval (Student's t)."""
     figure, axes = _figure(3.0)
@@ -257,11 +294,32 @@ def dots(groups: Mapping[str, Sequence[float]], y: str) -> Figure:
     for i, values in enumerate(map(np.asarray, groups.values())):
         spread = np.linspace(-0.12, 0.12, len(values))
         ax.scatter(i + spread, values, color=COLOURS[i % 6], marker=MARKERS[i % 6], s=28)
-        half = stdtrit(len(values) - 1, 0.975) * values.std(ddof=1) / np.sqrt(len(values))
-        ax.errorbar(i + 0.28, values.mean(), half, color="black", marker="_", capsize=5)
+        ax.errorbar(i + 0.28, *interval(values), color="black", marker="_", capsize=5)
     ax.set_xticks(range(len(groups)), list(groups))
     ax.set_xlim(-0.6, len(groups) - 0.4)
     _label(ax, "", y)
+    return figure
+
+
+def descent(groups: Mapping[str, Sequence[float]], x: str, goal: float) -> Figure:
+    """A row for each group, first on top: its values as dots, their mean as a line.
+
+    The axis is logarithmic, so that equal shares look alike; `goal` is a dashed line.
+    """
+    figure, axes = _figure(0.9 + 0.32 * len(groups))
+    ax = axes[0, 0]
+    for i, values in enumerate(map(np.asarray, groups.values())):
+        spread = np.linspace(-0.15, 0.15, len(values)) if len(values) > 1 else [0]
+        ax.scatter(values, i + np.asarray(spread), color=BLUE, s=18, zorder=2)
+        ax.vlines(values.mean(), i - 0.3, i + 0.3, color="black", linewidth=1.5)
+    ax.axvline(goal, color="0.3", linestyle="--", linewidth=1)
+    ax.set_xscale("log")
+    ax.xaxis.set_major_locator(FixedLocator([0.2, 0.3, 0.5, 1, 2, 3]))
+    ax.xaxis.set_major_formatter("{x:g}")
+    ax.xaxis.set_minor_formatter(NullFormatter())
+    ax.set_yticks(range(len(groups)), list(groups))
+    ax.invert_yaxis()
+    _label(ax, x)
     return figure
 
 
@@ -346,3 +404,21 @@ def weights(kernels: np.ndarray, columns: int = 8, titles: Sequence[str] | None 
     """Units' weights as images (n, rows, columns): blue counts against, red counts for."""
     largest = np.abs(kernels).max()
     return images(kernels, titles, columns, cmap="RdBu_r", vmin=-largest, vmax=largest)
+
+
+def shards(arrays: Mapping[str, jax.Array]) -> Figure:
+    """Which rows of each array every device holds: a row of boxes for each array, filled where
+    the device has something."""
+    rows, columns = len(arrays), max(len(array.sharding.device_set) for array in arrays.values())
+    figure, axes = _figure(1.15 * rows + 0.2, rows, columns)
+    for row, (name, array) in zip(axes, arrays.items(), strict=True):
+        held = array.sharding.devices_indices_map(array.shape)
+        for number, (ax, index) in enumerate(zip(row, held.values(), strict=True)):
+            part = index[0] if index else slice(None)
+            start, stop, _ = part.indices(len(array))
+            ax.axhspan(start, stop, color=COLOURS[number % 6])
+            ax.set(xticks=[], yticks=[], xlim=(0, 1), ylim=(len(array), 0))
+            ax.spines[:].set_visible(True)
+            ax.set_title(f"device {number}", fontsize=8, pad=2)
+        row[0].set_ylabel(name, fontsize=9.5)
+    return figure

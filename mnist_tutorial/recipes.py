@@ -9,6 +9,7 @@ import dataclasses
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -18,7 +19,7 @@ from jax.scipy.ndimage import map_coordinates
 from mnist_tutorial.config import Config, check, variable
 from mnist_tutorial.data import Dataset
 from mnist_tutorial.model import MLP, create_model
-from mnist_tutorial.training import History, TrainState, fit, measure
+from mnist_tutorial.training import History, TrainState, Updated, fit, measure
 
 MEASURED = Path(__file__).parent / "measured.json"
 
@@ -76,8 +77,12 @@ def distort(key: jax.Array, images: jax.Array, recipe: Recipe) -> jax.Array:
     sine, cosine = jnp.sin(angle) / size, jnp.cos(angle) / size
     from_y = cosine * y - sine * x + (rows - 1) / 2 + recipe.shift * down
     from_x = sine * y + cosine * x + (columns - 1) / 2 + recipe.shift * right
-    look_up = jax.vmap(lambda image, *places: map_coordinates(image, places, order=1))
-    return look_up(images.astype(jnp.float32), from_y, from_x)
+
+    def look_up(image: jax.Array, *places: jax.Array) -> jax.Array:
+        moved: jax.Array = map_coordinates(image, places, order=1)
+        return moved
+
+    return jax.vmap(look_up)(images.astype(jnp.float32), from_y, from_x)
 
 
 def make_optimizer(recipe: Recipe, num_updates: int) -> optax.GradientTransformation:
@@ -109,13 +114,13 @@ def train(
     num_updates = config.num_epochs * config.updates_per_epoch(len(data.train.labels))
     optimizer = make_optimizer(recipe, num_updates)
 
-    def loss_fn(model: MLP, images: jax.Array, labels: jax.Array):
+    def loss_fn(model: MLP, images: jax.Array, labels: jax.Array) -> tuple[jax.Array, jax.Array]:
         logits = model(images)
         targets = jax.nn.one_hot(labels, config.num_classes)
         targets = optax.smooth_labels(targets, recipe.label_smoothing)
         return optax.softmax_cross_entropy(logits, targets).mean(), logits
 
-    def update(state: TrainState, images: jax.Array, labels: jax.Array, config: Config):
+    def update(state: TrainState, images: jax.Array, labels: jax.Array, config: Config) -> Updated:
         model, opt_state, epoch = state
         if recipe.shift or recipe.rotation or recipe.scale:
             # The first two keys draw the weights and the batches.
@@ -132,11 +137,12 @@ def train(
     return fit(config, data, (state, None), on_epoch, update)
 
 
-def measured() -> dict:
+def measured() -> dict[str, Any]:
     """What `python -m benchmarks.recipes --save` found: several seeds of each recipe.
 
     Returns:
       `num_train`, what it ran on, and `runs`: for each recipe and seed the
       `test_accuracy`, and after each epoch the `validation_accuracy` and `seconds`.
     """
-    return json.loads(MEASURED.read_text())
+    found: dict[str, Any] = json.loads(MEASURED.read_text())
+    return found

@@ -11,7 +11,7 @@ import numpy as np
 import optax
 
 from mnist_tutorial.config import Config
-from mnist_tutorial.data import Dataset
+from mnist_tutorial.data import Dataset, check_examples
 from mnist_tutorial.model import MLP, create_model
 
 
@@ -27,6 +27,13 @@ class TrainState(NamedTuple):
     model: MLP
     opt_state: optax.OptState
     epoch: jax.Array
+
+
+# What an update is given, as `train_step` below, and what it makes of it: the new state, and
+# what was measured before it.
+Updated = tuple[TrainState, tuple[jax.Array, jax.Array]]
+Update = Callable[[TrainState, jax.Array, jax.Array, Config], Updated]
+Validate = Callable[[MLP, jax.Array, jax.Array], tuple[jax.Array, jax.Array]]
 
 
 class History(NamedTuple):
@@ -63,16 +70,19 @@ def create_state(config: Config) -> TrainState:
 
 def cross_entropy(logits: jax.Array, labels: jax.Array) -> jax.Array:
     """Minus the log of the probability given to the true class, (n,) float32."""
-    return optax.softmax_cross_entropy_with_integer_labels(logits, labels)
+    losses: jax.Array = optax.softmax_cross_entropy_with_integer_labels(logits, labels)
+    return losses
 
 
 def penalty(model: MLP) -> jax.Array:
     """Half the sum of all squared weights; biases are free."""
     kernels = [weights for weights in jax.tree.leaves(model) if weights.ndim > 1]
-    return sum(jnp.sum(kernel**2) for kernel in kernels) / 2
+    return sum((jnp.sum(kernel**2) for kernel in kernels), jnp.float32(0)) / 2
 
 
-def loss_fn(model: MLP, images: jax.Array, labels: jax.Array, l2: float):
+def loss_fn(
+    model: MLP, images: jax.Array, labels: jax.Array, l2: float
+) -> tuple[jax.Array, jax.Array]:
     """The number that training makes small, and the logits it was made from."""
     logits = model(images)
     return cross_entropy(logits, labels).mean() + l2 * penalty(model), logits
@@ -84,7 +94,9 @@ def measure(logits: jax.Array, labels: jax.Array) -> tuple[jax.Array, jax.Array]
 
 
 @jax.jit
-def train_step(state: TrainState, images: jax.Array, labels: jax.Array, config: Config):
+def train_step(
+    state: TrainState, images: jax.Array, labels: jax.Array, config: Config
+) -> tuple[TrainState, tuple[jax.Array, jax.Array]]:
     """One update: look at a batch, guess, correct every weight a little.
 
     Args:
@@ -104,8 +116,12 @@ def train_step(state: TrainState, images: jax.Array, labels: jax.Array, config: 
 
 @partial(jax.jit, static_argnames="update", donate_argnames="state")
 def train_epoch(
-    state: TrainState, images: jax.Array, labels: jax.Array, config: Config, update=train_step
-):
+    state: TrainState,
+    images: jax.Array,
+    labels: jax.Array,
+    config: Config,
+    update: Update = train_step,
+) -> Updated:
     """One pass over all images, in a new order: one compiled call.
 
     The order depends on `config.seed` and the epoch alone, so a stopped training
@@ -119,7 +135,7 @@ def train_epoch(
     key = jax.random.fold_in(shuffle_key, state.epoch)
     order = jax.random.permutation(key, len(images))
 
-    def step(state, batch):
+    def step(state: TrainState, batch: jax.Array) -> Updated:
         return update(state, images[batch], labels[batch], config)
 
     full = len(images) // config.batch_size * config.batch_size
@@ -138,7 +154,7 @@ def batch_sizes(config: Config, num_images: int) -> np.ndarray:
 
 
 @jax.jit
-def validate(model: MLP, images: jax.Array, labels: jax.Array):
+def validate(model: MLP, images: jax.Array, labels: jax.Array) -> tuple[jax.Array, jax.Array]:
     """Loss and accuracy of a network on images it is not trained on."""
     return measure(model(images), labels)
 
@@ -148,7 +164,8 @@ def fit(
     data: Dataset,
     resume: tuple[TrainState, History | None] | None = None,
     on_epoch: Callable[[TrainState, History], None] | None = None,
-    update: Callable = train_step,
+    update: Update = train_step,
+    validate: Validate = validate,
 ) -> tuple[TrainState, History]:
     """Trains a network until it has seen `config.num_epochs` epochs.
 
@@ -159,14 +176,19 @@ def fit(
         state's arrays are used up by the next epoch: copy what is to be kept.
       update: what happens to each batch; another one comes with its own new state, as
         `resume=(state, None)`.
+      validate: how the network is held against the validation images.
 
     Returns:
       The final state, and the history of all epochs.
 
     Raises:
+      DataError: images or labels that don't fit the configuration.
       ValueError: the batch is larger than the training set.
       FloatingPointError: the training diverged; the message says which knob to turn.
     """
+    check_examples(data.train, config, "the training set")
+    if len(data.validation.labels):
+        check_examples(data.validation, config, "the validation set")
     train, validation = jax.tree.map(jnp.asarray, (data.train, data.validation))
     num_images = len(train.labels)
     if config.batch_size > num_images:
@@ -193,4 +215,5 @@ def fit(
         history = History(*(np.array(c, np.float32) for c in zip(*epochs, strict=True)))
         if on_epoch:
             on_epoch(state, history)
+    assert history, "num_epochs is at least 1"
     return state, history

@@ -1,13 +1,20 @@
-"""The guard of the built book, on small books that are broken on purpose, and the formulas."""
+"""The guard of the built book, on small books that are broken on purpose, and its extensions."""
 
 import base64
+import io
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
+import tinycss2
+from PIL import Image
 
 from _ext.book_math import to_mathml
+from _ext.book_site import CARD_SIZE, draw_card, site_address
+from _ext.book_slim import drop_unread, needs, read_rules, shrink_picture
 from tools.check_book import check_book, pages, sample
+from tools.print_book import print_book
 
 PICTURE = b"the bytes of a picture"
 CHAPTER = """<html><head><link rel="stylesheet" href="../_static/book.css">
@@ -127,6 +134,41 @@ def test_a_picture_of_an_older_run_is_a_fault(book):
     ]
 
 
+def test_a_picture_may_be_packed_anew_but_not_changed(book):
+    pixels = np.random.default_rng(0).integers(256, size=(20, 30, 4), dtype=np.uint8)
+    stored, packed = io.BytesIO(), io.BytesIO()
+    Image.fromarray(pixels).save(stored, "PNG")
+    Image.fromarray(pixels).save(packed, "WEBP", lossless=True, exact=True)
+    notebook = book / "chapters" / "01-first-steps.ipynb"
+    text = base64.b64encode(stored.getvalue()).decode()
+    replace(notebook, base64.b64encode(PICTURE).decode(), text)
+    shown = book / "html" / "_images" / "curve.png"
+    shown.write_bytes(packed.getvalue())
+    assert faults(book) == []
+    pixels[3, 5, 1] ^= 1
+    Image.fromarray(pixels).save(shown, "PNG")
+    assert len(faults(book)) == 2
+
+
+@pytest.mark.parametrize(
+    "link", ["nowhere.html", "chapters/01-first-steps.html#nowhere", "#nowhere", "_static/no.css"]
+)
+def test_a_link_that_leads_nowhere_is_a_fault(book, link):
+    replace(book / "html" / "index.html", "Welcome", f'<a href="{link}">Welcome</a>')
+    assert faults(book) == [f"index.html links to {link}"]
+
+
+def test_links_that_lead_somewhere_are_none(book):
+    links = ("chapters/01-first-steps.html#here", "#", "https://example.org/#x", "_static/book.css")
+    replace(book / "html" / "chapters" / "01-first-steps.html", "<p>A link", '<p id="here">A link')
+    replace(
+        book / "html" / "index.html",
+        "Welcome",
+        "".join(f'<a href="{link}">Welcome</a>' for link in links),
+    )
+    assert faults(book) == []
+
+
 def test_outputs_that_an_author_hides_may_be_missing(book):
     notebook = book / "chapters" / "01-first-steps.ipynb"
     content = json.loads(notebook.read_text())
@@ -217,3 +259,96 @@ def test_names_of_functions_keep_their_distance():
 def test_what_is_no_formula_is_an_error(tex, words):
     with pytest.raises(ValueError, match=words):
         to_mathml(tex, "inline")
+
+
+def slimmed(css: str, *used: str, scripts: str = "") -> str:
+    rules = read_rules(tinycss2.parse_stylesheet(css, True, True), set(used))
+    drop_unread(rules, scripts)
+    return "".join(map(str, rules))
+
+
+@pytest.mark.parametrize(
+    "css, kept",
+    [
+        ("p { color: red }", "p{color:red}"),
+        ("h9 { color: red }", ""),
+        (".a > p, .b p { top: 0 }", ".a > p{top:0}"),
+        ("p.a:not(.b)::before { top: 0 !important }", "p.a:not(.b)::before{top:0!important}"),
+        ("p:hover#c[data-x='y z'] { top: 0 }", ""),
+        ("@media print { .b { top: 0 } p { top: 1px } }", "@media print{p{top:1px}}"),
+        ("@media print { .b { top: 0 } }", ""),
+        (
+            "p { --x: 1; --y: var(--z); --z: 2; top: var(--y) }",
+            "p{--y:var(--z);--z:2;top:var(--y)}",
+        ),
+        ("p { --in-a-script: 1 }", "p{--in-a-script:1}"),
+        ("@font-face { font-family: 'None'; src: x }", ""),
+        ("@keyframes none { from { top: 0 } }", ""),
+        ("p { content: 'a;  }b' }", 'p{content:"a;  }b"}'),
+    ],
+)
+def test_only_rules_that_can_apply_are_kept(css, kept):
+    assert slimmed(css, "p", ".a", scripts="'--in-a-script'") == kept
+
+
+def test_fonts_and_animations_in_use_are_kept():
+    css = (
+        "@font-face{font-family:'Icons';src:x}p{font-family:Icons;animation:turn 1s}"
+        "@keyframes turn{from{top:0}}"
+    )
+    assert slimmed(css, "p").count("@") == 2
+
+
+def test_a_selector_needs_its_tags_classes_and_ids():
+    (rule,) = tinycss2.parse_stylesheet("a.b #c > DIV:not(.d):hover[e='f'] {}")
+    assert needs(rule.prelude) == {"a", ".b", "#c", "div"}
+
+
+def test_a_sheet_that_cannot_be_read_stops_the_build():
+    with pytest.raises(ValueError, match="unreadable"):
+        slimmed("p { } }", "p")
+
+
+def test_without_chromium_nothing_is_printed_and_the_remedy_is_named(tmp_path, monkeypatch):
+    monkeypatch.delenv("CHROMIUM", raising=False)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    (tmp_path / "book.html").write_text("<p>A book.")
+    with pytest.raises(FileNotFoundError, match="apt-get install chromium"):
+        print_book(tmp_path / "book.html", tmp_path / "book.pdf")
+    assert not (tmp_path / "book.pdf").exists()
+
+
+def test_pictures_lose_bytes_but_no_pixel(tmp_path):
+    pixels = np.zeros((40, 60, 4), np.uint8)
+    pixels[10:20, :, 3] = 255
+    pixels[:, 7] = (1, 2, 3, 0)  # colour that nobody sees stays too
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+    packed, width, height = shrink_picture(tmp_path / "a.png")
+    assert (packed.suffix, width, height) == (".webp", 60, 40)
+    assert np.array_equal(np.asarray(Image.open(packed).convert("RGBA")), pixels)
+
+
+@pytest.mark.parametrize(
+    "repository, site",
+    [
+        ("https://github.com/Some/book", "https://some.github.io/book/"),
+        ("https://github.com/some/book.git", "https://some.github.io/book/"),
+        ("https://github.com/Some/some.github.io", "https://some.github.io/"),
+    ],
+)
+def test_the_site_stands_where_its_repository_says(repository, site):
+    assert site_address(repository) == site
+
+
+@pytest.mark.parametrize("wrong", ["", "https://example.org/a/b", "https://github.com/a", "a/b"])
+def test_an_address_that_is_no_repository_is_an_error(wrong):
+    with pytest.raises(ValueError, match="OWNER/NAME"):
+        site_address(wrong)
+
+
+def test_the_card_shows_the_picture_beside_the_title():
+    picture = io.BytesIO()
+    Image.new("RGB", (780, 1025), (255, 0, 0)).save(picture, "PNG")
+    card = np.asarray(draw_card(picture.getvalue()))
+    assert card.shape == (CARD_SIZE[1], CARD_SIZE[0], 3)
+    assert (card[300, 800] == (255, 0, 0)).all() and (card[:, :420] == 255).all(axis=2).any()

@@ -27,6 +27,13 @@ IGNORED = {
     "# Introduction": ["jax.devices()"],
     "# Configuring the MNIST Example": ["batch_size=size"],
     "# Training Your Model": ["perf_counter"],
+    "# Going further: more than one device": [
+        "devices.fit",
+        "perf_counter",
+        "verdict",
+        "sixteen",
+    ],
+    "# Going further: on a GPU or a TPU": ["device_kind", "perf_counter"],
 }
 
 

@@ -173,6 +173,7 @@ def test_cache_is_written_read_and_made_again_when_damaged(
     folder = copy_of_data / "mnist/3.0.1"
     (decoded,) = data_module._read_cached(folder)
     np.testing.assert_array_equal(decoded.images, mnist.test.images)
+    np.testing.assert_array_equal(decoded.labels, mnist.test.labels)
     (cached,) = empty_cache.iterdir()
     content = bytearray(cached.read_bytes())
     monkeypatch.setattr(data_module, "_decode", None)  # must not be needed
@@ -194,7 +195,7 @@ def test_another_copy_has_another_cache(empty_cache, copy_of_data, monkeypatch):
     folder = copy_of_data / "mnist/3.0.1"
     data_module._read_cached(folder)
     info = folder / "dataset_info.json"
-    info.write_text(info.read_text().replace("handwritten", "hand-written"))
+    info.write_text(info.read_text().replace("handwritten", "HANDWRITTEN"))  # as long
     data_module._read_cached(folder)
     assert len(list(empty_cache.iterdir())) == 2
 
@@ -207,6 +208,18 @@ def test_a_cache_that_cannot_be_written_is_done_without(tmp_path, monkeypatch, c
     with pytest.warns(UserWarning, match="can't keep the decoded images in .*decoded anew"):
         (test,) = data_module._read_cached(copy_of_data / "mnist/3.0.1")
     assert len(test.labels) == 10_000
+
+
+def test_a_package_made_for_a_newer_protobuf_is_no_obstacle(monkeypatch):
+    """Colab had one in August 2026, and TensorFlow Datasets could not be imported."""
+    from google.protobuf import runtime_version as protobuf
+
+    newer = (protobuf.DOMAIN, protobuf.MAJOR + 1, 0, 0, "", "some.proto")
+    monkeypatch.delenv("TEMPORARILY_DISABLE_PROTOBUF_VERSION_CHECK", raising=False)
+    with pytest.raises(protobuf.VersionError):
+        protobuf.ValidateProtobufRuntimeVersion(*newer)
+    data_module._tensorflow_datasets()
+    protobuf.ValidateProtobufRuntimeVersion(*newer)
 
 
 def test_a_failed_write_leaves_the_old_file_and_no_other(tmp_path, monkeypatch):
@@ -237,3 +250,10 @@ def test_tensorflow_is_not_imported():
         "assert 'tensorflow' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_the_newest_copy_is_read(tmp_path):
+    for version in ("9.0.1", "10.0.0", "3.0.1", "old.0.0"):
+        (tmp_path / "set" / version).mkdir(parents=True)
+        (tmp_path / "set" / version / "dataset_info.json").touch()
+    assert data_module.find_prepared("set", tmp_path).name == "10.0.0"

@@ -1,16 +1,21 @@
 """Every check tells right from wrong, and never gives the answer away."""
 
+import time
+
+import jax
 import numpy as np
 import pytest
 
 from mnist_tutorial import exercises
 from mnist_tutorial.config import Config
+from mnist_tutorial.data import Examples
 from mnist_tutorial.exercises import check
 
 PROBABILITIES = np.array([[0.9, 0.1], [0.6, 0.4], [0.2, 0.8]])
 CONFUSION = np.array([[50, 1, 2], [0, 60, 7], [3, 0, 70]])
 SCORES = np.array([0.95, 0.7, 0.3, 0.99, 0.6])
 POSITIVE = np.array([True, True, True, False, False])
+INKED = Examples(np.full((3, 28, 28), 200, np.uint8), np.arange(3, dtype=np.int32))
 
 
 def centre(image):
@@ -19,19 +24,120 @@ def centre(image):
     return (rows * ink).sum() / ink.sum(), (columns * ink).sum() / ink.sum()
 
 
+def clock(compiles=True, waits_first=True, waits=True, restarts=True):
+    """A way to time a function, right or with a mistake."""
+
+    def seconds(function):
+        start = time.perf_counter()
+        if compiles:
+            result = function()
+            if waits_first:
+                jax.block_until_ready(result)
+        if restarts:
+            start = time.perf_counter()
+        result = function()
+        if waits:
+            jax.block_until_ready(result)
+        return time.perf_counter() - start
+
+    return seconds
+
+
 def centred(image):
     row, column = centre(image)
-    return np.roll(image, (round(13.5 - row), round(13.5 - column)), axis=(0, 1))
+    return np.roll(image, (round(14 - row), round(14 - column)), axis=(0, 1))
+
+
+_rng = np.random.default_rng(0)
+WEIGHTS = {
+    "model.hidden.kernel": _rng.normal(size=(784, 5)).astype(np.float32),
+    "model.hidden.bias": _rng.normal(size=5).astype(np.float32),
+    "model.output.kernel": _rng.normal(size=(5, 10)).astype(np.float32),
+    "model.output.bias": _rng.normal(size=10).astype(np.float32),
+}
+
+
+def by_hand(scale=255, corner=0.0, b1=1, b2=1, first=10):
+    """The network without JAX, right or with a mistake."""
+
+    def scores(weights, images):
+        w1, c1, w2, c2 = weights.values()
+        hidden = np.maximum(images.reshape(-1, 784) / scale @ w1 + b1 * c1, corner)
+        return (hidden @ w2 + b2 * c2)[:, :first]
+
+    return scores
 
 
 CASES = [
+    (
+        "waiting time",
+        [64, 800.0],
+        80,
+        [(0.08, "in seconds"), (1.25, "from one answer"), (64, "Not yet")],
+    ),
+    (
+        "without JAX",
+        [WEIGHTS],
+        by_hand(),
+        [
+            (lambda weights, images: ..., "No answer yet"),
+            (by_hand(scale=1), "trained on ink"),
+            (by_hand(corner=-np.inf), "negative numbers"),
+            (by_hand(b1=0), "biases"),
+            (by_hand(b2=0), "biases"),
+            (by_hand(b1=0, b2=0), "biases"),
+            (by_hand(first=9), "ten scores"),
+            (by_hand(scale=100), "Not yet"),
+        ],
+    ),
+    (
+        "balanced batch",
+        [],
+        150.7,
+        [(1 / 150.7, "upside down"), (128, "Not yet")],
+    ),
+    (
+        "honest clock",
+        [],
+        clock(),
+        [
+            (lambda function: ..., "No answer yet"),
+            (clock(compiles=False), "the first call compiles"),
+            (clock(restarts=False), "compilation is in it"),
+            (clock(waits=False), "when the clock stopped"),
+            (lambda function: 2 * clock()(function), "wait for the first call too"),
+        ],
+    ),
+    (
+        "bytes on the ring",
+        [],
+        2 * 3 * 795_010,
+        [
+            (795_010 * 4, "the gradient itself"),
+            (3 * 795_010, "one way round"),
+            (8 * 795_010, "of four parts"),
+            (1, "Not yet"),
+        ],
+    ),
+    (
+        "nine tenths",
+        [1_000.0],
+        9_000,
+        [(10_000, "Nearly"), (900, "tenths must"), (1_000, "grows")],
+    ),
+    (
+        "numbers of a ConvNet",
+        [],
+        9_698,
+        [(9_554, "two numbers"), (9_688, "biases too"), (9_000, "Not yet")],
+    ),
     (
         "centre it",
         [],
         centred,
         [
             (lambda image: ..., "No answer yet"),
-            (lambda image: image, "off the middle"),
+            (lambda image: image, "columns off"),
             (lambda image: image[1:], "28 × 28"),
             (lambda image: image // 2, "ink was lost"),
         ],
@@ -120,6 +226,52 @@ CASES = [
         [SCORES, POSITIVE],
         1 / 3,
         [(0.5, "precision"), (2 / 3, "threshold 0.5"), (0.9, "Not yet")],
+    ),
+    (
+        "forgotten ReLU",
+        [],
+        {"w1", "b1"},
+        [({"w2", "b2"}, "after ReLU"), ("w1", "Nearly"), ({"w1", "w3"}, "The names"), (3, "read")],
+    ),
+    (
+        "images to the goal",
+        [{16: 600.0, 64: 160.0, 4096: 30.0}],
+        12.8,
+        [(20.0, "fewer updates"), (1 / 12.8, "other way"), (3, "Not yet"), ("many", "read")],
+    ),
+    (
+        "widths that memorise",
+        [],
+        [64, 256],
+        [([256], "Nearly"), ([16, 64, 256], "too small"), (5, "The widths"), ("all", "read")],
+    ),
+    (
+        "dark ink",
+        [INKED],
+        (INKED, list("0123456789")),
+        [
+            ((INKED._replace(images=255 - INKED.images), []), "Nearly"),
+            ((INKED._replace(images=INKED.images // 2), []), "other images"),
+            ((INKED._replace(images=INKED.images[1:]), []), "3 images"),
+            (3, "read"),
+        ],
+    ),
+    (
+        "three classes",
+        [],
+        788_003,
+        [(795_010, "ten classes"), (788_000, "biases"), (3, "Which layer"), ("all", "read")],
+    ),
+    (
+        "ordinary momentum",
+        [],
+        lambda w, v, g: (w - 0.006 * (0.9 * v + g), 0.9 * v + g),
+        [
+            (lambda w, v, g: ..., "No answer yet"),
+            (lambda w, v, g: (w - 0.006 * (g + 0.9 * (0.9 * v + g)), 0.9 * v + g), "Nesterov"),
+            (lambda w, v, g: (w - 0.006 * g, v), "keeps 0.9"),
+            (lambda w, v, g: (w + 0.006 * (0.9 * v + g), 0.9 * v + g), "move against it"),
+        ],
     ),
 ]
 

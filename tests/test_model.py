@@ -4,9 +4,10 @@ import math
 import jax
 import numpy as np
 import pytest
+import scipy.special
 
 from mnist_tutorial.config import Config
-from mnist_tutorial.model import count_parameters, create_model, predict
+from mnist_tutorial.model import _predict, count_parameters, create_model, predict
 from mnist_tutorial.training import cross_entropy
 
 
@@ -78,14 +79,15 @@ def test_probabilities_sum_to_one_and_order_like_logits(few):
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-5)
     logits = np.asarray(model(few.train.images))
     np.testing.assert_array_equal(probabilities.argmax(1), logits.argmax(1))
+    np.testing.assert_allclose(probabilities, scipy.special.softmax(logits, axis=1), rtol=1e-5)
 
 
 def test_two_networks_share_compiled_code(few):
     config = Config(hidden_units=9)
     predict(create_model(config), few.train.images)
-    compiled = predict._cache_size()
+    compiled = _predict._cache_size()
     predict(create_model(dataclasses.replace(config, seed=5)), few.train.images)
-    assert predict._cache_size() == compiled
+    assert _predict._cache_size() == compiled
 
 
 def test_a_model_is_a_tree_of_arrays():

@@ -107,6 +107,19 @@ def test_dots_show_every_value_with_mean_and_interval():
     assert (low, high) == pytest.approx((2.5 - half, 2.5 + half), rel=1e-3)
 
 
+def test_intervals_are_those_of_student_around_the_means():
+    values = [1.0, 2.0, 3.0, 4.0]
+    figure = plots.intervals({"a": {8: values, 16: [5.0, 7.0]}, "b": {8: [9.0]}}, "x", "y", "x")
+    ax = figure.axes[0]
+    assert list(ax.lines[0].get_xdata()) == [8, 16] and list(ax.lines[0].get_ydata()) == [2.5, 6]
+    assert ax.get_xscale() == "log"
+    first, second = (bar.lines[2][0].get_segments() for bar in ax.containers)
+    half = 3.182 * np.std(values, ddof=1) / 2
+    assert list(first[0][:, 1]) == pytest.approx([2.5 - half, 2.5 + half], rel=1e-3)
+    assert list(first[1][:, 1]) == pytest.approx([6 - 12.706, 6 + 12.706], rel=1e-3)
+    assert np.size(second) == 0  # one run has no interval
+
+
 def test_histograms_count_all_values():
     figure = plots.histograms({"a": np.arange(10), "b": np.ones((3, 4))}, "value")
     assert [sum(bar.get_height() for bar in ax.patches) for ax in figure.axes] == [10, 12]
@@ -146,7 +159,8 @@ def test_threshold_shows_precision_and_recall():
     at_half = list(precision.get_xdata()).index(0.5)
     assert (precision.get_label(), recall.get_label()) == ("precision", "recall")
     assert (precision.get_ydata()[at_half], recall.get_ydata()[at_half]) == (0.5, 0.5)
-    assert recall.get_ydata()[0] == 1 and recall.get_linestyle() != precision.get_linestyle()
+    assert (precision.get_ydata()[0], recall.get_ydata()[0]) == (0.5, 1)
+    assert recall.get_linestyle() != precision.get_linestyle()
 
 
 def test_reliability_shows_confidence_and_share(evaluation):
@@ -155,7 +169,7 @@ def test_reliability_shows_confidence_and_share(evaluation):
 
 
 def test_weights_share_one_scale_that_is_even_around_zero():
-    kernels = np.stack([np.full((28, 28), -3.0), np.full((28, 28), 1.0)])
+    kernels = np.stack([np.full((28, 28), -1.0), np.full((28, 28), 3.0)])
     figure = plots.weights(kernels, 2)
     assert {ax.images[0].get_clim() for ax in figure.axes} == {(-3.0, 3.0)}
 
@@ -175,3 +189,50 @@ def test_races_draw_every_run_and_name_each_recipe_once():
     assert len(runs) == 3 and runs[0].get_ydata().tolist() == [95, 97]
     assert goal.get_ydata()[0] == pytest.approx(97.1)
     assert [text.get_text() for text in ax.get_legend().get_texts()] == ["slow", "fast"]
+
+
+class Device:
+    def __init__(self, number):
+        self.id = number
+
+
+class Sharded:
+    """What `shards` asks of an array whose rows two devices share."""
+
+    shape = (6, 2)
+
+    def __init__(self, *rows):
+        self.held = {Device(number): (part, slice(None)) for number, part in enumerate(rows)}
+        self.sharding = self
+        self.device_set = set(self.held)
+
+    def devices_indices_map(self, shape):
+        return self.held
+
+    def __len__(self):
+        return 6
+
+
+def test_shards_are_filled_where_a_device_holds_rows():
+    everything = slice(None)
+    arrays = {
+        "cut": Sharded(slice(0, 2), slice(2, 6)),
+        "whole": Sharded(everything, everything),
+    }
+    axes = plots.shards(arrays).axes
+    spans = [(ax.patches[0].get_y(), ax.patches[0].get_height()) for ax in axes]
+    assert spans == [(0, 2), (2, 4), (0, 6), (0, 6)]
+    assert [ax.get_ylabel() for ax in axes] == ["cut", "", "whole", ""]
+    assert [ax.get_title() for ax in axes] == ["device 0", "device 1"] * 2
+    assert axes[0].get_ylim() == (6, 0)  # the first rows stand on top
+
+
+def test_a_descent_draws_every_value_and_each_mean_from_top_to_bottom():
+    ax = plots.descent({"first": [2.0, 4.0], "second": [0.5]}, "errors, %", goal=0.3).axes[0]
+    dots = [path.get_offsets() for path in ax.collections[0::2]]
+    assert dots[0][:, 0].tolist() == [2, 4] and dots[1].tolist() == [[0.5, 1]]
+    means = [path.get_segments()[0][:, 0].tolist() for path in ax.collections[1::2]]
+    assert means == [[3, 3], [0.5, 0.5]]
+    assert ax.lines[0].get_xdata() == [0.3, 0.3] and ax.get_xscale() == "log"
+    assert ax.yaxis_inverted()
+    assert [text.get_text() for text in ax.get_yticklabels()] == ["first", "second"]

@@ -122,6 +122,8 @@ def test_history_weighs_every_image_the_same(few):
     loss, accuracy = validate(state.model, *few.train)
     assert history.train_loss[0] == pytest.approx(float(loss), rel=1e-5)
     assert history.train_accuracy[0] == pytest.approx(float(accuracy), abs=1e-6)
+    right = np.asarray(state.model(few.train.images)).argmax(axis=1) == few.train.labels
+    assert accuracy == pytest.approx(right.mean(), abs=1e-6)
     loss, accuracy = validate(state.model, *few.validation)
     assert history.validation_loss[0] == pytest.approx(float(loss), rel=1e-6)
     assert history.validation_accuracy[0] == pytest.approx(float(accuracy), abs=1e-6)

@@ -1,4 +1,5 @@
-"""Checks a built book: every page is there, whole, and asks no other host for anything.
+"""Checks a built book: every page is there, whole, and asks no other host for anything; every
+link within the book leads somewhere.
 
     python tools/check_book.py [folder with the built pages]
 
@@ -8,6 +9,7 @@ little: Jupyter Book 2 ignores `_config.yml`, builds no page of this book and is
 
 import base64
 import hashlib
+import io
 import json
 import re
 import sys
@@ -15,9 +17,11 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import yaml
 from bs4 import BeautifulSoup, Tag
+from PIL import Image, UnidentifiedImageError
 
 BOOK = Path(__file__).parents[1]
 
@@ -43,10 +47,14 @@ def check_book(html: Path, book: Path = BOOK) -> list[str]:
         One line for each fault; none for a book that is whole.
     """
     faults = [fault for name in pages(book) for fault in check_page(html, book, name)]
-    for path in sorted(html.rglob("*.html")):
-        soup = BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser")
-        where = path.relative_to(html)
+    soups = {
+        path.resolve(): BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser")
+        for path in sorted(html.rglob("*.html"))
+    }
+    for path, soup in soups.items():
+        where = path.relative_to(html.resolve())
         faults += [f"{where} loads {address}" for address in foreign_addresses(soup)]
+        faults += [f"{where} links to {address}" for address in dead_links(soup, path, soups)]
     for path in sorted(html.rglob("*.css")):
         for address in FOREIGN_IN_CSS.findall(path.read_text(encoding="utf-8")):
             faults.append(f"{path.relative_to(html)} loads {address}")
@@ -173,7 +181,12 @@ def squeeze(text: str) -> str:
 
 
 def fingerprint(content: bytes) -> str:
-    """Identifies a picture, wherever the build has put it."""
+    """Identifies a picture by its pixels, wherever the build has put it and however packed."""
+    try:
+        with Image.open(io.BytesIO(content)) as picture:
+            content = f"{picture.size}".encode() + picture.convert("RGBA").tobytes()
+    except UnidentifiedImageError:
+        pass  # SVG is text
     return hashlib.sha256(content).hexdigest()
 
 
@@ -185,7 +198,7 @@ def foreign_addresses(soup: BeautifulSoup) -> Iterator[str]:
             if FOREIGN.match(value):
                 yield value
     for tag in soup.find_all("link", href=FOREIGN):
-        if LOADED_LINKS & set(tag.get("rel", [])):
+        if LOADED_LINKS & set(tag.get_attribute_list("rel")):
             yield str(tag["href"])
     for tag in soup.find_all("script"):
         yield from FOREIGN_IN_SCRIPT.findall(tag.get_text())
@@ -193,6 +206,20 @@ def foreign_addresses(soup: BeautifulSoup) -> Iterator[str]:
         yield from FOREIGN_IN_CSS.findall(tag.get_text())
     for tag in soup.find_all(style=True):
         yield from FOREIGN_IN_CSS.findall(str(tag["style"]))
+
+
+def dead_links(soup: BeautifulSoup, path: Path, soups: dict[Path, BeautifulSoup]) -> Iterator[str]:
+    """Yields the links of a page to files or places of the book that aren't there."""
+    for tag in soup.find_all(["a", "link"], href=True):
+        address = urlsplit(str(tag["href"]))
+        if address.scheme or address.netloc or address.path.startswith("/"):
+            continue  # another host's, or on the page that is shown at any depth
+        target = (path.parent / unquote(address.path)).resolve() if address.path else path
+        place = unquote(address.fragment)
+        if not target.is_file():
+            yield str(tag["href"])
+        elif place and target in soups and not soups[target].find(id=place):
+            yield str(tag["href"])
 
 
 def main() -> int:

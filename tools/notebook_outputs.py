@@ -253,14 +253,14 @@ def _output_differences(stored: NotebookNode, computed: NotebookNode, policy: Po
             problem = picture_difference(left, right, policy)
             found += [f"{mime}, {problem}"] if problem else []
         else:
-            texts = [_as_text(value) for value in (left, right)]
-            found += [f"{mime}, {text}" for text in text_differences(*texts, policy)]
+            texts = text_differences(_as_text(left), _as_text(right), policy)
+            found += [f"{mime}, {text}" for text in texts]
     return found
 
 
 def _kind(output: NotebookNode) -> str:
     if output.output_type == "stream":
-        return output.name
+        return str(output.name)
     return "+".join(sorted(output.get("data", {}))) or output.output_type
 
 
@@ -374,9 +374,9 @@ def _first_different_line(stored: str, computed: str, policy: Policy) -> str:
         if pairs is None or any(_differ(*pair, policy) for pair in pairs):
             break
         number += 1
-    a, b = (_shorten(side[number]) if number < len(side) else None for side in (left, right))
+    first = [_shorten(side[number]) if number < len(side) else None for side in (left, right)]
     lines = f" ({len(left)} lines stored, {len(right)} computed)" if len(left) != len(right) else ""
-    return f"line {number + 1}: stored {a!r}, computed {b!r}{lines}"
+    return f"line {number + 1}: stored {first[0]!r}, computed {first[1]!r}{lines}"
 
 
 def _shorten(text: str, length: int = 200) -> str:

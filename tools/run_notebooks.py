@@ -56,7 +56,7 @@ def read(path: Path) -> NotebookNode:
         NotebookError: the file isn't a notebook of format 4.
     """
     try:
-        notebook = nbformat.v4.reads(path.read_text(encoding="utf-8"))
+        notebook: NotebookNode = nbformat.v4.reads(path.read_text(encoding="utf-8"))
         if notebook.nbformat != 4:
             raise ValueError(f"notebook format {notebook.nbformat}, needed is 4")
         notebook.nbformat_minor = max(notebook.nbformat_minor, 5)  # the first with cell ids
@@ -142,7 +142,7 @@ def clean(notebook: NotebookNode) -> None:
     notebook.metadata.kernelspec = NotebookNode(
         display_name="Python 3", language="python", name="python3"
     )
-    notebook.metadata.language_info = NotebookNode(name="python")
+    notebook.metadata.language_info = NotebookNode(name="python", pygments_lexer="ipython3")
     for cell in notebook.cells:
         for key in TRANSIENT:
             cell.metadata.pop(key, None)

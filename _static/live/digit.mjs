@@ -1,7 +1,7 @@
 // From a drawing to what the network sees, as MNIST's makers did it: the longer side becomes
-// 20 pixels, and the centre of mass comes to the middle of 28 × 28.
+// 20 pixels, and by whole pixels the centre of mass comes to pixel 14 of 28, counted from 0.
 
-const SIDE = 28, BOX = 20, FAINT = 0.05;
+const SIDE = 28, BOX = 20, MIDDLE = 14.5, FAINT = 0.05;
 
 /** The ink left of and above each corner of each pixel: sums over any rectangle are four reads. */
 function summed(ink, width, height) {
@@ -40,7 +40,14 @@ function measured(ink, width, height) {
     }
   }
   if (!mass) return null;
-  return { longer: Math.max(right - left, bottom - top), x: sumX / mass, y: sumY / mass };
+  return {
+    left, top, longer: Math.max(right - left, bottom - top), x: sumX / mass, y: sumY / mass,
+  };
+}
+
+/** Where the new picture begins, when the digit's edge comes to a whole pixel. */
+function placed(edge, mass, size) {
+  return edge - Math.round(MIDDLE - (mass - edge) / size) * size;
 }
 
 /**
@@ -53,8 +60,8 @@ export function seen(ink, width, height, centre) {
   const found = measured(ink, width, height);
   if (!found) return null;
   const size = centre ? found.longer / BOX : width / SIDE; // of a new pixel, in old ones
-  const left = centre ? found.x - (SIDE / 2) * size : 0;
-  const top = centre ? found.y - (SIDE / 2) * size : 0;
+  const left = centre ? placed(found.left, found.x, size) : 0;
+  const top = centre ? placed(found.top, found.y, size) : 0;
   const sum = summed(ink, width, height);
   return Uint8Array.from({ length: SIDE * SIDE }, (_, i) => {
     const x = left + (i % SIDE) * size, y = top + Math.floor(i / SIDE) * size;

@@ -13,7 +13,9 @@ export async function load(address) {
   delete header.__metadata__;
   return Object.fromEntries(Object.entries(header).map(([name, { dtype, shape, data_offsets }]) => {
     const [start, end] = data_offsets.map((offset) => 8 + length + offset);
-    return [name, { data: new TYPES[dtype](bytes.slice(start, end)), shape }];
+    const data = new TYPES[dtype](bytes.slice(start, end));
+    if (data.length !== shape.reduce((a, b) => a * b, 1)) throw new Error("the file is damaged");
+    return [name, { data, shape }];
   }));
 }
 

@@ -129,17 +129,22 @@ export function accuracy(network, images, labels) {
   return right / images.count;
 }
 
+/** What a network learns, as a list. */
+export const parametersOf = ({ w1, b1, w2, b2 }) => [w1, b1, w2, b2];
+
+/** A zero for every number of it. */
+export const zerosLike = (network) =>
+  parametersOf(network).map(({ length }) => new Float32Array(length));
+
 /**
  * Stochastic gradient descent with Nesterov's momentum, as Optax computes it.
  *
  * Returns the function that makes one update by the images with the numbers of `batch`, and
  * returns their mean loss before it.
  */
-export function createTrainer(network, { learningRate, momentum, l2 }) {
-  const { hidden, w1, b1, w2, b2 } = network;
-  const parameters = [w1, b1, w2, b2];
-  const gradients = parameters.map((values) => new Float32Array(values.length));
-  const traces = parameters.map((values) => new Float32Array(values.length));
+export function createTrainer(network, knobs, traces = zerosLike(network)) {
+  const { hidden, w1, w2 } = network, { learningRate, momentum, l2 } = knobs;
+  const parameters = parametersOf(network), gradients = zerosLike(network);
   const [g1, gb1, g2, gb2] = gradients;
   const units = new Float32Array(hidden), answer = new Float64Array(CLASSES);
   let blame = new Float32Array(0); // the gradient of each image's hidden sums, one after another

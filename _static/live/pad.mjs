@@ -28,6 +28,9 @@ export function createPad(box, read, samples) {
   Object.assign(context, { lineWidth: PEN, lineCap: "round", lineJoin: "round" });
   const pen = element("span", { className: "live-pen", hidden: true });
   const clear = element("button", { type: "button" }, "Clear");
+  const save = element("button", {
+    type: "button", "aria-label": "Save what the network sees as a PNG file",
+  }, "Save");
   const sample = element("select", { "aria-label": "or take one of MNIST’s" },
     element("option", { value: "" }, "or take one of MNIST’s"),
     ...Array.from({ length: 10 }, (_, digit) => element("option", { value: digit }, named(digit))));
@@ -46,21 +49,23 @@ export function createPad(box, read, samples) {
     element("div", { className: "live-wide" }, status, answers.table, heard),
     element("div", { className: "live-row" }, sight, element("div", {},
       element("p", { className: "live-title" }, "What the network sees"),
-      element("p", {}, element("label", {}, centre, " scale and centre it first")),
+      element("p", {}, element("label", {}, centre, " scale and centre it first"), " ", save),
       element("p", { className: "live-title" },
         "Keys: the arrows move the pen, space lowers or lifts it, Delete clears.")))));
 
-  let due = false;
+  let due = false, sees = null; // the 784 bytes, null for a blank paper
 
   function look() {
     due = false;
     const { data } = context.getImageData(0, 0, SIZE, SIZE);
     const ink = new Float32Array(SIZE * SIZE);
     for (let i = 0; i < ink.length; i++) ink[i] = data[4 * i + 3] / 255;
-    const bytes = seen(ink, SIZE, SIZE, centre.checked), answer = bytes && read(bytes);
-    paintDigits(sight, bytes ?? new Uint8Array(784));
+    sees = seen(ink, SIZE, SIZE, centre.checked);
+    save.disabled = !sees;
+    paintDigits(sight, sees ?? new Uint8Array(784));
+    const answer = sees && read(sees);
     answers.set(answer && [...answer]);
-    if (!bytes) tell(status, BLANK);
+    if (!sees) tell(status, BLANK);
     else if (!answer) tell(status, "There is no trained network yet: press Train.");
     else {
       const digit = argmax(answer);
@@ -166,6 +171,11 @@ export function createPad(box, read, samples) {
   });
 
   clear.addEventListener("click", wipe);
+  save.addEventListener("click", () => {
+    const picture = element("canvas");
+    paintDigits(picture, sees.map((byte) => 255 - byte)); // light on black, as MNIST's images are
+    element("a", { href: picture.toDataURL(), download: "digit.png" }).click();
+  });
   centre.addEventListener("change", say);
   sample.addEventListener("change", () => {
     const digit = sample.value;

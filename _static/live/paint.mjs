@@ -62,8 +62,9 @@ export function paintWeights(canvas, count, columns, weight) {
   });
 }
 
-/** A probability in figures; 100 % it never is. */
-export const percent = (share) => (share > 0.999 ? "> 99.9 %" : `${(100 * share).toFixed(1)} %`);
+/** A probability in figures, never parted from its sign; 100 % it never is. */
+export const percent = (share) =>
+  (share > 0.999 ? ">\u00a099.9\u00a0%" : `${(100 * share).toFixed(1)}\u00a0%`);
 
 /**
  * Ten bars, one for each digit. Returns what sets them: `set(values, full)`, where `full` is the

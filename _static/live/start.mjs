@@ -10,6 +10,7 @@ async function begin(box) {
     words.textContent = `This part can’t be shown here (${error.message}). `
       + "The figures on this page show what it does.";
     box.replaceChildren(words);
+    box.style.minHeight = "auto";
   }
 }
 

@@ -61,8 +61,10 @@ function chart(name, colour, text, high) {
   };
 }
 
+const inEpochs = (count) => `${count} ${count === 1 ? "epoch" : "epochs"}`;
+
 /** An accuracy in words. */
-const inWords = ({ accuracy, count }) => `${(100 * accuracy).toFixed(1)} % of `
+const inWords = ({ accuracy, count }) => `${(100 * accuracy).toFixed(1)}\u00a0% of `
   + `${count.toLocaleString("en")} validation images are right.`;
 
 export default function mount(box) {
@@ -126,7 +128,7 @@ export default function mount(box) {
 
   const answers = {
     fetching: () => say("Fetching the digits …"),
-    progress({ epoch, updates, seconds, loss, rate, validation, network: trained }) {
+    progress({ epoch, updates, seconds, loss, rate, on, validation, network: trained }) {
       network = trained;
       if (validation) {
         accuracies.add(seconds, validation.accuracy);
@@ -134,8 +136,8 @@ export default function mount(box) {
       }
       if (loss !== undefined) {
         losses.add(seconds, loss);
-        tell(speed, `${epoch} epochs done, ${updates.toLocaleString("en")} updates, `
-          + `loss ${loss.toFixed(3)}, ${Math.round(rate).toLocaleString("en")} images a second`);
+        tell(speed, `${inEpochs(epoch)} done, ${updates.toLocaleString("en")} updates, `
+          + `loss ${loss.toFixed(3)}, ${Math.round(rate).toLocaleString("en")} images a second on ${on}`);
       }
       charts.forEach((each) => each.until(seconds));
       const { hidden, w1 } = network;
@@ -145,7 +147,7 @@ export default function mount(box) {
     },
     done({ epoch, seconds, validation }) {
       running(false);
-      say(`Stopped after ${epoch} epochs and ${seconds.toFixed(1)} s: ${inWords(validation)}`);
+      say(`Stopped after ${inEpochs(epoch)} and ${seconds.toFixed(1)} s: ${inWords(validation)}`);
     },
     failed({ message }) {
       forget();
@@ -176,7 +178,7 @@ export default function mount(box) {
     trainedWith = JSON.stringify(options);
     say("Training …");
     worker.postMessage({
-      kind: "train", fresh, options: { ...options, epochs: EPOCHS, l2: 0.0001 },
+      kind: "train", fresh, options: { ...options, epochs: EPOCHS, l2: 0.0001, card: box.dataset.card },
       address: box.dataset.file ?? String(new URL("train.bin", import.meta.url)),
     });
     running(true);

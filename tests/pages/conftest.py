@@ -1,29 +1,53 @@
 """A browser, a server for the built pages, and what one reader's visit to a page shows.
 
+The server sends the strict Content-Security-Policy that the pages state themselves: whatever a
+page does against it is an error on the browser's console, and a problem of the visit.
+
 Needs Chromium: apt-get install chromium, or CHROMIUM=/path/to/it.
 """
 
 import functools
 import http.server
-import os
-import shutil
 import threading
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import sync_playwright
 
+from _ext.book_site import site_address
+from _ext.book_slim import POLICY
+from tools.change_address import address as repository
+from tools.print_book import find_chromium
+
 HTML = Path(__file__).parents[2] / "_build" / "html"
+ADDRESS = site_address(repository())
+PREFIX = urlsplit(ADDRESS).path  # where the public host serves the pages
 
 
-class QuietHandler(http.server.SimpleHTTPRequestHandler):
+class Handler(http.server.SimpleHTTPRequestHandler):
+    """Serves the book as its public host does, or at the root."""
+
+    def translate_path(self, path):
+        return super().translate_path("/" + path.removeprefix(PREFIX).removeprefix("/"))
+
+    def send_error(self, code, *_, **__):
+        self.send_response(code)
+        self.send_header("Content-Type", "text/html")
+        self.end_headers()
+        self.wfile.write((HTML / "404.html").read_bytes())
+
+    def end_headers(self):
+        self.send_header("Content-Security-Policy", f"{POLICY}; frame-ancestors 'none'")
+        super().end_headers()
+
     def log_message(self, *_):
         pass
 
 
 @pytest.fixture(scope="session")
 def address():
-    handler = functools.partial(QuietHandler, directory=HTML)
+    handler = functools.partial(Handler, directory=HTML)
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}"
@@ -31,17 +55,33 @@ def address():
 
 
 @pytest.fixture(scope="session")
-def browser():
-    path = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
-    if path is None:
-        pytest.exit("no Chromium found: apt-get install chromium, or set CHROMIUM=/path/to/it", 1)
+def launch():
+    """Starts a Chromium: `launch(*flags)`."""
+    try:
+        path = find_chromium()
+    except FileNotFoundError as error:
+        pytest.exit(str(error), 1)
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=path,
-            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
-        )
+        args = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+        yield lambda *flags: playwright.chromium.launch(executable_path=path, args=[*args, *flags])
+
+
+@pytest.fixture(scope="session")
+def browser(launch):
+    with launch() as browser:
         yield browser
-        browser.close()
+
+
+@pytest.fixture(scope="session")
+def card_browser(launch, address):
+    """A browser with a graphics card that the processor plays: slow, but it is all there."""
+    with launch("--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader") as browser:
+        page = browser.new_page()
+        page.goto(address)
+        if not page.evaluate("navigator.gpu?.requestAdapter().then(Boolean)"):
+            pytest.skip("this Chromium has no WebGPU, not even one that the processor plays")
+        page.close()
+        yield browser
 
 
 class Visit:
@@ -67,10 +107,36 @@ class Visit:
         )
         self.page.goto(f"{address}/{name}.html", wait_until="networkidle")
 
+    def leave_policy(self):
+        """Goes to an empty page of the same host without a policy, as a notebook's is."""
+        self.page.route("**/lab", lambda route: route.fulfill(body="", content_type="text/html"))
+        self.page.goto(f"{self.address}/lab")
+        self.problems.clear()  # what the first page was still loading has been cut off
+
+    def until(self, expression, seconds=30):
+        """Waits until an expression holds; the page's policy forbids Playwright's own way."""
+        self.page.evaluate(
+            f"""() => new Promise((resolve, reject) => {{
+              const look = () => ({expression}) ? resolve() : requestAnimationFrame(look);
+              setTimeout(() => reject(Error("{seconds} seconds have passed")), {1000 * seconds});
+              look();
+            }})"""
+        )
+
 
 @pytest.fixture
 def visit(browser, address):
     """Opens a page: `visit(name, width, scheme)`; all are closed after the test."""
+    yield from visits_with(browser, address)
+
+
+@pytest.fixture
+def visit_with_card(card_browser, address):
+    """Opens a page as `visit` does, where there is a graphics card."""
+    yield from visits_with(card_browser, address)
+
+
+def visits_with(browser, address):
     visits = []
 
     def open_page(*arguments, **options):

@@ -1,0 +1,230 @@
+"""Going further: the trained network as files that other systems read.
+
+    python -m mnist_tutorial.export WEIGHTS FOLDER
+
+Each file takes images, (n, num_rows, num_columns) uint8 for any n, and gives what `predict`
+gives. `mnist.stablehlo` is a compiled program that needs JAX and nothing else, `mnist.onnx` is
+read by ONNX Runtime in a dozen languages, and `mnist.safetensors` holds the weights for
+everything else. Nothing is written before all of it was held against the network itself.
+"""
+
+import argparse
+import dataclasses
+import importlib.util
+import json
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+from jax import export as jax_export
+
+import mnist_tutorial
+from mnist_tutorial.checkpoints import CheckpointError, load_model, save_model
+from mnist_tutorial.config import Config
+from mnist_tutorial.data import DataError, load_mnist, write_whole
+from mnist_tutorial.model import MLP, predict
+
+PLATFORMS = ("cpu", "cuda", "tpu")  # what the StableHLO program is compiled for, where it runs
+TOLERANCE = 1e-5  # how far a probability may be from the network's own
+OPSET, IR_VERSION = 17, 8  # of ONNX: of 2022, so that older runtimes read the file too
+RESULTS = Path(__file__).parent / "export.json"
+
+
+class ExportError(Exception):
+    """An exported network that doesn't answer as the network does, or can't be made."""
+
+
+class Parity(NamedTuple):
+    """An exported network beside the one it was made from.
+
+    Attributes:
+      difference: the largest between two probabilities of the same image and class.
+      num_different: images whose most probable class differs.
+      num_images: images that both were shown.
+    """
+
+    difference: float
+    num_different: int
+    num_images: int
+
+
+def to_stablehlo(model: MLP, config: Config) -> bytes:
+    """The network as a program: `jax.export.deserialize(content).call(images)` runs it.
+
+    The weights are constants of the program. It is written for one image and mapped over
+    n of them, where n is decided by who calls it.
+    """
+    (n,) = jax_export.symbolic_shape("n")
+    images = jax.ShapeDtypeStruct((n, config.num_rows, config.num_columns), np.uint8)
+    score = jax.vmap(lambda image: predict(model, image[None])[0])
+    exported = jax_export.export(jax.jit(score), platforms=PLATFORMS)(images)
+    return bytes(exported.serialize())
+
+
+def to_onnx(model: MLP, config: Config) -> bytes:
+    """The network as an ONNX graph with the configuration in its metadata.
+
+    The graph is written out by hand: it is small, and the one exporter from JAX that is kept
+    up would bring sixty packages and an older version of one of ours.
+    """
+    from onnx import TensorProto, checker, helper, numpy_helper
+
+    activation = {"relu": "Relu", "tanh": "Tanh", "identity": "Identity"}[config.activation]
+    layers: dict[str, Any] = {"hidden": model.hidden}
+    layers |= {f"deeper.layers.{i}": layer for i, layer in enumerate(model.deeper.layers)}
+    layers["output"] = model.output
+    weights = {"full_ink": np.asarray(255, np.float32)}  # named as in the safetensors file
+    nodes = [
+        helper.make_node("Cast", ["images"], ["numbers"], to=TensorProto.FLOAT),
+        helper.make_node("Flatten", ["numbers"], ["pixels"]),
+        helper.make_node("Div", ["pixels", "full_ink"], ["x0"]),
+    ]
+    for i, (name, layer) in enumerate(layers.items()):
+        kernel, bias = f"model.{name}.kernel", f"model.{name}.bias"
+        weights |= {kernel: np.asarray(layer.kernel), bias: np.asarray(layer.bias)}
+        nodes.append(helper.make_node("Gemm", [f"x{i}", kernel, bias], [f"sum{i}"]))
+        if name != "output":
+            nodes.append(helper.make_node(activation, [f"sum{i}"], [f"x{i + 1}"]))
+    nodes.append(helper.make_node("Softmax", [f"sum{len(layers) - 1}"], ["probabilities"]))
+    shape = ["n", config.num_rows, config.num_columns]
+    answers = ["n", config.num_classes]
+    graph = helper.make_graph(
+        nodes,
+        "mnist",
+        [helper.make_tensor_value_info("images", TensorProto.UINT8, shape)],
+        [helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, answers)],
+        [numpy_helper.from_array(array, name) for name, array in weights.items()],
+    )
+    onnx_model = helper.make_model(
+        graph,
+        opset_imports=[helper.make_opsetid("", OPSET)],
+        ir_version=IR_VERSION,
+        producer_name="mnist_tutorial",
+        producer_version=mnist_tutorial.__version__,
+    )
+    helper.set_model_props(onnx_model, {"config": json.dumps(dataclasses.asdict(config))})
+    checker.check_model(onnx_model, full_check=True)
+    return bytes(onnx_model.SerializeToString())
+
+
+def run_stablehlo(content: bytes, images: np.ndarray) -> np.ndarray:
+    """What the exported program gives, (n, num_classes) float32."""
+    return np.asarray(jax_export.deserialize(bytearray(content)).call(images))
+
+
+def run_onnx(content: bytes, images: np.ndarray) -> np.ndarray:
+    """What ONNX Runtime makes of the graph, (n, num_classes) float32."""
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+    (probabilities,) = session.run(None, {"images": images})
+    return np.asarray(probabilities)
+
+
+PROGRAMS: dict[str, tuple[Callable[[MLP, Config], bytes], Callable[..., np.ndarray]]] = {
+    "stablehlo": (to_stablehlo, run_stablehlo),
+    "onnx": (to_onnx, run_onnx),
+}
+FORMATS = (*PROGRAMS, "safetensors")
+
+
+def compare(found: np.ndarray, expected: np.ndarray) -> Parity:
+    """Holds two sets of probabilities, (n, num_classes), against each other."""
+    different = found.argmax(axis=1) != expected.argmax(axis=1)
+    return Parity(float(np.abs(found - expected).max()), int(different.sum()), len(found))
+
+
+def export(
+    model: MLP,
+    config: Config,
+    images: np.ndarray,
+    folder: Path,
+    formats: Iterable[str] = FORMATS,
+) -> dict[str, Parity]:
+    """Writes a network in some formats. Each file appears whole, and none before all are right.
+
+    Args:
+      images: (n, num_rows, num_columns) uint8, which all of them are tried on.
+      formats: names out of `FORMATS`.
+
+    Returns:
+      For each program, how near it comes to the network.
+
+    Raises:
+      ExportError: a program doesn't answer as the network does; nothing was written.
+      ImportError: a package is missing; nothing was written.
+    """
+    expected = np.asarray(predict(model, images))
+    contents, parities = {}, {}
+    for name in formats:
+        if name in PROGRAMS:
+            make, run = PROGRAMS[name]
+            contents[name] = make(model, config)
+            parities[name] = compare(run(contents[name], images), expected)
+            if not parities[name].difference <= TOLERANCE:  # NaN isn't either
+                raise ExportError(
+                    f"the {name} program is off by {parities[name].difference:.1e} in a "
+                    f"probability, more than {TOLERANCE:.0e}; nothing was written"
+                )
+    for name, content in contents.items():
+        write_whole(folder / f"mnist.{name}", content)
+    if "safetensors" in formats:
+        save_model(folder / "mnist.safetensors", model, config)
+    return parities
+
+
+def measured() -> dict[str, Any]:
+    """What `python -m benchmarks.export --save` found, on all test images.
+
+    Returns:
+      What it ran on, `configuration`, `files` with their bytes, and what `spark` and the
+      `service` answered, each with its `parity` with the network.
+    """
+    found: dict[str, Any] = json.loads(RESULTS.read_text())
+    return found
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs the command. Returns 0 for success, 1 where files or packages let it down."""
+    parser = argparse.ArgumentParser(
+        prog="python -m mnist_tutorial.export",
+        description="Write a trained network as files that other systems read.",
+    )
+    parser.add_argument("weights", type=Path, help="what python -m mnist_tutorial saved")
+    parser.add_argument("folder", type=Path, help="where the files go")
+    parser.add_argument(
+        "--formats", nargs="+", choices=FORMATS, default=FORMATS, help="default: all of them"
+    )
+    options = parser.parse_args(arguments)
+    missing = [name for name in ("onnx", "onnxruntime") if not importlib.util.find_spec(name)]
+    if missing and "onnx" in options.formats:
+        parser.error(
+            f"the format onnx needs {' and '.join(missing)}: "
+            "python -m pip install onnx onnxruntime, "
+            "or leave it out with --formats stablehlo safetensors"
+        )
+    try:
+        model, config = load_model(options.weights)
+        images = load_mnist(config).test.images
+        parities = export(model, config, images, options.folder, options.formats)
+    except (CheckpointError, DataError, ExportError, OSError) as error:
+        print(f"{parser.prog}: {error}", file=sys.stderr)
+        return 1
+    for name in options.formats:
+        path = options.folder / f"mnist.{name}"
+        line = f"{path}: {path.stat().st_size:,} bytes"
+        if name in parities:
+            difference, num_different, num_images = parities[name]
+            line += (
+                f", {num_different} of {num_images:,} answers differ, "
+                f"probabilities by {difference:.1e} at most"
+            )
+        print(line)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

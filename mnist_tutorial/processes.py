@@ -1,0 +1,153 @@
+"""Going further: one training in several processes, on one machine or on many.
+
+Every process runs the whole command. JAX brings them together and makes their devices one mesh
+for `devices`; process 0 alone speaks and writes.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import traceback
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mnist_tutorial.config import Config
+
+if TYPE_CHECKING:
+    from mnist_tutorial.training import History, TrainState
+
+# JAX is imported late: the process that only watches does without.
+
+TRAINS = "MNIST_TUTORIAL_TRAINS"  # stands in the environment of a process that is watched
+PATIENCE = 30  # seconds without a sign of life after which a process counts as dead
+START = 45  # seconds in which all processes must have come
+# How a watched process tells its watcher what 1 alone doesn't: some versions of JAX's runtime
+# leave with that when another process is lost, others abort.
+SAID, ALONE = 3, 4  # it has said what was wrong; it has lost the others
+LOST = (
+    "another process of this training has ended or can't be reached, so this one ends too. "
+    "Start all of them again: with --checkpoint they go on after the last whole epoch"
+)
+
+
+def watch(arguments: list[str]) -> int:
+    """Runs the command in a process of its own, and speaks for it if it dies.
+
+    Where JAX's runtime notices first that another process is lost, it aborts on the spot,
+    with nothing but a trace of its C++ code.
+
+    Returns:
+      The command's exit code; 1 if it was ended from outside.
+    """
+    command = [sys.executable, "-m", "mnist_tutorial", *arguments]
+    # Its standard input ends when this process does, however that happens.
+    child = subprocess.Popen(command, stdin=subprocess.PIPE, env=os.environ | {TRAINS: "1"})
+    usual = signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the child too
+    code = child.wait()
+    signal.signal(signal.SIGINT, usual)
+    if code == SAID:
+        return 1
+    if code in (1, ALONE, -signal.SIGABRT):
+        why = LOST
+    elif code < 0:
+        why = f"the training was ended from outside ({signal.strsignal(-code)})"
+    else:
+        return code
+    print(f"mnist-tutorial: {why}", file=sys.stderr)
+    return 1
+
+
+def join(coordinator: str | None, num_processes: int | None, process_id: int | None) -> None:
+    """Makes this process one of several; before anything else is done with JAX.
+
+    Args:
+      coordinator: host:port of process 0; with the other two, None where JAX finds out
+        by itself, as under Slurm, Open MPI and Kubernetes and on Cloud TPU.
+      num_processes: how many there are.
+      process_id: which of them this is, from 0.
+
+    Raises:
+      ValueError: JAX doesn't find out by itself here.
+    """
+    import jax
+
+    # Gloo, which carries the messages between CPUs, greets on the standard output.
+    sys.stdout = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    sys.excepthook = _leave_with_trace
+    threading.Thread(target=_end_with_the_watcher, daemon=True).start()
+    try:
+        jax.distributed.initialize(
+            coordinator,
+            num_processes,
+            process_id,
+            initialization_timeout=START,
+            heartbeat_timeout_seconds=PATIENCE,
+        )
+    except ValueError as error:
+        raise ValueError(
+            f"JAX knows no launcher of several processes here ({error}) Say --coordinator "
+            "HOST:PORT, --num-processes and --process-id"
+        ) from error
+
+
+def _end_with_the_watcher() -> None:
+    os.read(0, 1)
+    os._exit(1)
+
+
+def leave(code: int) -> None:
+    """Ends this process at once. An ordinary exit would wait for the others."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(SAID if code == 1 else code)
+
+
+def _leave_with_trace(*error: Any) -> None:
+    traceback.print_exception(*error)
+    leave(1)
+
+
+def fetch(path: Path) -> bytes | None:
+    """The content of a file of process 0, in all processes; None if it isn't there.
+
+    Processes on other machines need not see the file.
+    """
+    import jax
+    from jax.experimental.multihost_utils import broadcast_one_to_all
+
+    content = path.read_bytes() if jax.process_index() == 0 and path.exists() else None
+    length = int(broadcast_one_to_all(np.int32(-1 if content is None else len(content))))
+    if length <= 0:
+        return None if length else b""
+    shared = broadcast_one_to_all(np.frombuffer(content or bytes(length), np.uint8))
+    return bytes(np.asarray(shared))
+
+
+def load_training(path: Path, config: Config) -> "tuple[TrainState, History] | None":
+    """`checkpoints.load_training` of process 0's file, in all processes.
+
+    Returns:
+      The training; None if there is no such file.
+
+    Raises:
+      CheckpointError: as there, in all processes.
+    """
+    from mnist_tutorial import checkpoints
+
+    content = fetch(path)
+    if content is None:
+        return None
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder, path.name)
+        copy.write_bytes(content)
+        try:
+            return checkpoints.load_training(copy, config)
+        except checkpoints.CheckpointError as error:
+            message = str(error).replace(str(copy), str(path))
+            raise checkpoints.CheckpointError(message) from error

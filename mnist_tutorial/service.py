@@ -1,0 +1,309 @@
+"""Going further: the exported network as a small HTTP service.
+
+    python -m mnist_tutorial.service mnist.onnx
+
+It needs numpy, pillow, starlette, uvicorn and onnxruntime; neither JAX nor the rest of this
+package: copied to a server, the file runs by itself. Ask it with a PNG file, or with JSON:
+
+    curl --data-binary @seven.png -H "Content-Type: image/png" http://127.0.0.1:8000/predict
+    curl --json '{"images": [...]}' http://127.0.0.1:8000/predict
+"""
+
+import argparse
+import asyncio
+import contextlib
+import io
+import json
+import signal
+import sys
+from collections import deque
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:  # what is not installed with the book is imported where it is needed
+    from starlette.applications import Starlette
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+MAX_BODY = 1_000_000  # bytes of one request
+MAX_IMAGES = 128  # images of one request
+MAX_BATCH = 256  # images that are scored together
+MAX_WAITING = 4_096  # images that wait; who brings more is told to come again
+MAX_CONNECTIONS = 256
+BODY_SECONDS = 10  # a request must have arrived by then
+STOP_SECONDS = 10  # and, when the service stops, be answered by then
+
+
+class Refused(Exception):
+    """A request that gets no answer, with the HTTP status and what to do about it."""
+
+    def __init__(self, status: int, message: str):
+        super().__init__(message)
+        self.status = status
+
+
+class Network:
+    """The exported network. Requests that wait at the same time are scored together.
+
+    While one batch is scored, the next one gathers: nobody waits for a batch to be full,
+    and the busier the service is, the larger the batches are.
+
+    Attributes:
+      shape: rows and columns of an image.
+      config: what the network was trained with.
+      num_batches, num_images: what was scored so far.
+
+    Raises:
+      ValueError: the file holds no network that `mnist_tutorial.export` wrote.
+    """
+
+    def __init__(self, path: Path, max_batch: int = MAX_BATCH):
+        import onnxruntime
+
+        try:
+            self._session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+            (images,) = self._session.get_inputs()
+            _, rows, columns = images.shape
+            self.shape = (int(rows), int(columns))
+            self.config = json.loads(self._session.get_modelmeta().custom_metadata_map["config"])
+        except Exception as error:  # ONNX Runtime has many kinds, and no common one
+            raise ValueError(f"{path} holds no exported network ({error})") from None
+        self.num_batches = self.num_images = 0
+        self._max_batch = max_batch
+        self._waiting: deque[tuple[np.ndarray, asyncio.Future[np.ndarray]]] = deque()
+        self._num_waiting = 0
+        self._arrived = asyncio.Event()
+
+    async def score(self, images: np.ndarray) -> np.ndarray:
+        """Probabilities, (n, num_classes) float32, of (n, rows, columns) uint8.
+
+        Raises:
+          Refused: too many images wait already.
+        """
+        if self._num_waiting + len(images) > MAX_WAITING:
+            raise Refused(503, "too many images are waiting; try again in a second")
+        answer: asyncio.Future[np.ndarray] = asyncio.get_running_loop().create_future()
+        self._waiting.append((images, answer))
+        self._num_waiting += len(images)
+        self._arrived.set()
+        return await answer
+
+    async def work(self) -> None:
+        """Scores what waits, batch by batch, until it is cancelled."""
+        while True:
+            await self._arrived.wait()
+            batch = [self._waiting.popleft()]
+            size = len(batch[0][0])
+            while self._waiting and size + len(self._waiting[0][0]) <= self._max_batch:
+                batch.append(self._waiting.popleft())
+                size += len(batch[-1][0])
+            self._num_waiting -= size
+            if not self._waiting:
+                self._arrived.clear()
+            await self._answer(batch)
+
+    async def _answer(self, batch: list[tuple[np.ndarray, "asyncio.Future[np.ndarray]"]]) -> None:
+        images = np.concatenate([images for images, _ in batch])
+        try:
+            probabilities = await asyncio.to_thread(self._run, images)
+        except Exception as error:  # theirs to see; the next batch may fare better
+            for _, answer in batch:
+                if not answer.done():
+                    answer.set_exception(error)
+            return
+        self.num_batches += 1
+        self.num_images += len(images)
+        ends = np.cumsum([len(images) for images, _ in batch])[:-1]
+        for (_, answer), rows in zip(batch, np.split(probabilities, ends), strict=True):
+            if not answer.done():  # who asked may be gone
+                answer.set_result(rows)
+
+    def _run(self, images: np.ndarray) -> np.ndarray:
+        return np.asarray(self._session.run(None, {"images": images})[0])
+
+
+def read_json(body: bytes, shape: tuple[int, int]) -> np.ndarray:
+    """The images in `{"images": [[[0, 12, ...], ...], ...]}`, (n, rows, columns) uint8.
+
+    Raises:
+      Refused: it is something else. The message names what and where.
+    """
+    try:
+        content = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise Refused(400, f"the body is no JSON: {error}") from None
+    images = content.get("images") if isinstance(content, dict) else None
+    if not isinstance(images, list) or not images:
+        raise Refused(422, 'send {"images": [...]} with at least one image')
+    if len(images) > MAX_IMAGES:
+        raise Refused(413, f"{len(images)} images; send at most {MAX_IMAGES} at a time")
+    rows, columns = shape
+    for i, image in enumerate(images):
+        if not isinstance(image, list) or len(image) != rows:
+            raise Refused(422, f"images[{i}] must be a list of {rows} rows")
+        for r, row in enumerate(image):
+            if not isinstance(row, list) or len(row) != columns:
+                raise Refused(422, f"images[{i}][{r}] must be a list of {columns} pixels")
+            for c, pixel in enumerate(row):
+                if type(pixel) is not int or not 0 <= pixel <= 255:
+                    raise Refused(
+                        422,
+                        f"images[{i}][{r}][{c}] is {_short(pixel)}; pixels are whole numbers "
+                        "from 0, background, to 255, full ink",
+                    )
+    return np.array(images, np.uint8)
+
+
+def read_png(body: bytes, shape: tuple[int, int]) -> np.ndarray:
+    """The one image in a PNG file, (1, rows, columns) uint8.
+
+    Raises:
+      Refused: it is no PNG file, or one of another size or kind.
+    """
+    from PIL import Image
+
+    rows, columns = shape
+    try:
+        # Reads the header only; a picture of another size is never unpacked.
+        with Image.open(io.BytesIO(body), formats=["PNG"]) as image:
+            if image.size != (columns, rows):
+                raise Refused(422, f"the image has {image.size} pixels, not {(columns, rows)}")
+            if image.mode != "L":
+                raise Refused(422, f"the image is of mode {image.mode}; make it 8-bit grey, L")
+            return np.array(image)[None]
+    except Refused:
+        raise
+    except Exception as error:  # whatever a made-up file makes of the library
+        raise Refused(400, f"the body is no whole PNG file: {error}") from None
+
+
+READERS = {"application/json": read_json, "image/png": read_png}
+
+
+async def read_body(request: "Request") -> bytes:
+    """The request's body.
+
+    Raises:
+      Refused: it is larger than `MAX_BODY`, or slower than `BODY_SECONDS`.
+    """
+    from starlette.requests import ClientDisconnect
+
+    body = bytearray()
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > MAX_BODY:
+                    raise Refused(413, f"the body is larger than {MAX_BODY:,} bytes")
+    except TimeoutError:
+        raise Refused(408, f"the body took longer than {BODY_SECONDS} seconds") from None
+    except ClientDisconnect:
+        raise Refused(400, "the body broke off") from None
+    return bytes(body)
+
+
+def make_app(path: Path, max_batch: int = MAX_BATCH) -> "Starlette":
+    """The service around an exported network, as an ASGI application."""
+    from starlette.applications import Starlette
+    from starlette.exceptions import HTTPException
+    from starlette.responses import JSONResponse
+    from starlette.routing import Route
+
+    network = Network(path, max_batch)
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        worker = asyncio.create_task(network.work())
+        yield  # ends when all requests are answered
+        worker.cancel()
+
+    async def predict(request: "Request") -> "Response":
+        kind = request.headers.get("content-type", "nothing").split(";")[0].strip().lower()
+        if kind not in READERS:
+            known = " or ".join(READERS)
+            raise Refused(415, f"Content-Type is {_short(kind)}; send {known}")
+        images = READERS[kind](await read_body(request), network.shape)
+        probabilities = await network.score(images)
+        return JSONResponse(
+            {
+                "digits": probabilities.argmax(axis=1).tolist(),
+                "probabilities": np.round(probabilities.astype(float), 6).tolist(),
+            }
+        )
+
+    async def health(request: "Request") -> "Response":
+        return JSONResponse(
+            {
+                "status": "ok",
+                "config": network.config,
+                "batches": network.num_batches,
+                "images": network.num_images,
+            }
+        )
+
+    async def refuse(request: "Request", error: Exception) -> "Response":
+        assert isinstance(error, Refused)
+        headers = {"Retry-After": "1"} if error.status == 503 else None
+        return JSONResponse({"error": str(error)}, error.status, headers)
+
+    async def http_error(request: "Request", error: Exception) -> "Response":
+        assert isinstance(error, HTTPException)
+        return JSONResponse(
+            {"error": f"{error.detail}; POST images to /predict, or GET /health"},
+            error.status_code,
+            error.headers,
+        )
+
+    return Starlette(
+        routes=[
+            Route("/predict", predict, methods=["POST"]),
+            Route("/health", health, methods=["GET"]),
+        ],
+        lifespan=lifespan,
+        exception_handlers={Refused: refuse, HTTPException: http_error},
+    )
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 40 else f"{text[:40]}…"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Serves until SIGTERM or Ctrl-C; requests under way are answered first."""
+    parser = argparse.ArgumentParser(
+        prog="python -m mnist_tutorial.service", description="Serve an exported network."
+    )
+    parser.add_argument("network", type=Path, help="the mnist.onnx that the export wrote")
+    parser.add_argument("--host", default="127.0.0.1", help="default: for this machine only")
+    parser.add_argument("--port", type=int, default=8000, help="default: %(default)s; 0: any free")
+    parser.add_argument(
+        "--max-batch", type=int, default=MAX_BATCH, help="images scored together: %(default)s"
+    )
+    options = parser.parse_args(arguments)
+    try:
+        import uvicorn
+
+        app = make_app(options.network, options.max_batch)
+    except ImportError as error:
+        parser.error(f"{error}; python -m pip install starlette uvicorn onnxruntime pillow")
+    except ValueError as error:
+        parser.error(str(error))
+    for number in (signal.SIGINT, signal.SIGTERM):  # raised again when all is answered
+        signal.signal(number, lambda *_: sys.exit(0))
+    uvicorn.run(
+        app,
+        host=options.host,
+        port=options.port,
+        access_log=False,
+        limit_concurrency=MAX_CONNECTIONS,
+        timeout_graceful_shutdown=STOP_SECONDS,
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
