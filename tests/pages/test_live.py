@@ -9,6 +9,7 @@ import jax
 import numpy as np
 import pytest
 import safetensors.numpy
+from playwright.sync_api import expect
 
 from mnist_tutorial import Config, live
 from mnist_tutorial.checkpoints import load_model
@@ -77,8 +78,15 @@ def draw(page, box, strokes, shrink=1.0):
         page.mouse.up()
 
 
+def settle(box):
+    """Waits until the part has answered: it does so when the next frame is painted."""
+    frames = "requestAnimationFrame(() => requestAnimationFrame(resolve))"
+    box.evaluate(f"() => new Promise((resolve) => {frames})")
+
+
 def read(box):
     """The digit that the status names, or None."""
+    settle(box)
     found = re.search(r"reads an? (\d)", box.get_by_role("status").last.inner_text())
     return found and int(found[1])
 
@@ -121,7 +129,7 @@ def test_a_drawing_is_saved_as_the_network_sees_it(part, tmp_path):
             )
         )
         box.get_by_role("button", name="Clear").click()
-        assert save.is_disabled()
+        expect(save).to_be_disabled()
     examples, names = load_folder(tmp_path)
     assert np.array_equal(255 - examples.images.reshape(10, 784), shown)
     model, _ = load_model(HTML.parent / "mnist.safetensors")
@@ -134,13 +142,14 @@ def test_a_drawing_is_saved_as_the_network_sees_it(part, tmp_path):
 
 def test_the_probabilities_move_while_a_stroke_grows(part):
     seen, box = part(DRAW)
+    box.locator(".live-paper").scroll_into_view_if_needed()
     paper = box.locator(".live-paper").bounding_box()
     seen.page.mouse.move(paper["x"] + 90, paper["y"] + 50)
     seen.page.mouse.down()
     shown = set()
     for x, y in [(190, 50), (150, 150), (130, 240)]:  # a 7, and the button stays down
         seen.page.mouse.move(paper["x"] + x, paper["y"] + y, steps=6)
-        seen.page.wait_for_timeout(50)
+        settle(box)
         shown.add(box.locator(".live-bars").inner_text())
     assert len(shown) == 3
 
@@ -148,6 +157,7 @@ def test_the_probabilities_move_while_a_stroke_grows(part):
 def test_a_blank_paper_predicts_nothing_and_says_so(part):
     _, box = part(DRAW)
     for _ in range(2):
+        settle(box)
         assert "The paper is blank" in box.locator(".live-status").inner_text()
         assert "%" not in box.locator(".live-bars").inner_text()
         box.get_by_label("take one of MNIST").select_option("4")
@@ -175,6 +185,7 @@ def test_a_digit_can_be_drawn_with_the_keyboard_alone(part):
         seen.page.keyboard.press(key)
     assert read(box) == 1
     seen.page.keyboard.press("Delete")
+    settle(box)
     assert "The paper is blank" in box.get_by_role("status").inner_text()
 
 
@@ -190,6 +201,7 @@ def test_a_tap_leaves_a_dot_as_wide_as_the_pen(part):
 
 def test_a_finger_draws(part):
     seen, box = part(DRAW, 390, "dark", has_touch=True)
+    box.locator(".live-paper").scroll_into_view_if_needed()
     paper = box.locator(".live-paper").bounding_box()
     finger = seen.context.new_cdp_session(seen.page)
     x = paper["x"] + paper["width"] / 2
@@ -381,11 +393,12 @@ def test_a_network_is_trained_stopped_drawn_for_and_reset(part):
     seen, box = part(TRAIN)
     train, stop = (box.get_by_role("button", name=name) for name in ("Train", "Stop"))
     draw(seen.page, box, STROKES[7])
+    settle(box)
     assert "no trained network" in box.locator(".live-pad .live-status").inner_text()
     slide(box, "Hidden units", 99)  # beyond the slider's end, which holds it
     assert box.locator(".live-slider span").nth(1).inner_text() == "512"
     train.dblclick()  # the second click finds a training under way, and starts none
-    assert train.is_disabled()
+    expect(train).to_be_disabled()
     seen.until(
         "parseFloat(document.querySelector('.live-status').textContent.split(': ')[1]) >= 93",
         seconds=60,
@@ -400,15 +413,17 @@ def test_a_network_is_trained_stopped_drawn_for_and_reset(part):
     assert not any("gpu.mjs" in url for url in seen.requests)  # of no use without a card
     epochs = int(re.search(r"(\d+) epoch", reached)[1])
     train.click()  # goes on: its name says so
-    assert train.inner_text() == "Train on"
+    expect(train).to_have_text("Train on")
     stop.click()
     seen.until("document.querySelector('.live-train button:disabled').textContent == 'Stop'")
     assert int(re.search(r"(\d+) epoch", box.locator(".live-speed").inner_text())[1]) >= epochs
     slide(box, "Learning rate", 0)
     assert train.inner_text() == "Train"  # with another knob, a new network
     slide(box, "Learning rate", 4)
+    settle(box)
     assert "reads a 7" in box.locator(".live-pad .live-status").inner_text()  # drawn before
     box.get_by_role("button", name="Reset").click()
+    settle(box)
     assert "no trained network" in box.locator(".live-pad .live-status").inner_text()
     assert box.locator(".live-slider span").nth(1).inner_text() == "512"  # knobs stay
     assert seen.problems == []
@@ -523,10 +538,10 @@ def test_any_hidden_unit_can_be_seen_at_any_epoch(part, mnist):
     most = np.argmax(pixels / 255 @ weights)
     assert np.array_equal(255 - np.array(digits), pixels[most])
     box.get_by_label("After epoch").press("Home")
-    assert "After epoch 0, where unit 999 " in status.inner_text()
+    expect(status).to_contain_text("After epoch 0, where unit 999 ")
     assert agree(start)
     number.fill("1000")
-    assert "you still see unit 999" in status.inner_text()
+    expect(status).to_contain_text("you still see unit 999")
     # This test reads the canvas more often than the page does.
     assert [p for p in seen.problems if "willReadFrequently" not in p] == []
 
@@ -601,11 +616,11 @@ def test_a_notebook_that_runs_shows_the_part_itself(visit, mnist, monkeypatch, n
     frame = seen.page.frame_locator("iframe")
     if name == "draw":
         frame.get_by_label("take one of MNIST").select_option("3")
-        assert "reads a 3" in frame.get_by_role("status").inner_text()
+        expect(frame.get_by_role("status")).to_contain_text("reads a 3")
     elif name == "threshold":
-        assert "1 missed" in frame.locator("table").inner_text()
+        expect(frame.locator("table")).to_contain_text("1 missed")
         frame.get_by_role("slider").fill("15")
-        assert "0 missed" in frame.locator("table").inner_text()
+        expect(frame.locator("table")).to_contain_text("0 missed")
     else:
         frame.get_by_role("button", name="Train").click()
         frame.locator(".live-status", has_text="of 2,000 validation images").wait_for()

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from bs4 import BeautifulSoup
+from playwright.sync_api import expect
 
 from _ext.book_slim import WHOLE
 from tests.pages.conftest import HTML, PREFIX
@@ -120,14 +121,14 @@ def test_search_is_one_key_away(visit):
     seen = visit("chapters/03-configuring-the-mnist-example")
     field = seen.page.locator("#pst-search-dialog input")
     seen.page.keyboard.press("Control+k")
-    assert field.is_visible()
+    expect(field).to_be_visible()
     seen.page.keyboard.press("Escape")
-    assert not field.is_visible()
+    expect(field).to_be_hidden()
     seen.page.get_by_role("button", name="Search").first.click()
     field.fill("seed")
     field.press("Enter")
     seen.page.wait_for_selector("ul.search li")
-    assert seen.page.locator("input[type=search]:visible").count() == 1
+    expect(seen.page.locator("input[type=search]:visible")).to_have_count(1)
     assert seen.problems == []
 
 
@@ -136,33 +137,34 @@ def test_the_side_bars_come_and_go(visit):
     bar = visit(name).page
     link = bar.get_by_role("link", name="Glossary")
     bar.locator(".primary-toggle").click()
-    link.wait_for(state="hidden")
+    expect(link).to_be_hidden()
     bar.locator(".primary-toggle").click()
-    link.wait_for(state="visible")
+    expect(link).to_be_visible()
 
     phone = visit(name, 390).page
     link = phone.locator("#pst-primary-sidebar-modal").get_by_role("link", name="Glossary")
     phone.locator(".primary-toggle").click()
-    assert link.is_visible()
+    expect(link).to_be_visible()
     phone.keyboard.press("Escape")
-    assert not link.is_visible()
+    expect(link).to_be_hidden()
     phone.locator(".secondary-toggle").click()
     phone.locator("#pst-secondary-sidebar-modal").get_by_text("Keep it").click()
-    assert phone.url.endswith("#keep-it") and phone.locator("dialog[open]").count() == 0
+    expect(phone.locator("dialog[open]")).to_have_count(0)
+    assert phone.url.endswith("#keep-it")
 
 
 def test_menus_open_one_at_a_time_and_close(visit):
     page = visit("chapters/01-introduction").page
     launch, source = (page.locator(f".dropdown-{name}-buttons") for name in ("launch", "source"))
     launch.get_by_role("button").click()
-    assert launch.get_by_role("link", name="Colab").is_visible()
+    expect(launch.get_by_role("link", name="Colab")).to_be_visible()
     source.get_by_role("button").click()
-    assert not launch.get_by_role("link", name="Colab").is_visible()
-    assert source.get_by_role("link", name="Open issue").is_visible()
+    expect(launch.get_by_role("link", name="Colab")).to_be_hidden()
+    expect(source.get_by_role("link", name="Open issue")).to_be_visible()
     page.mouse.move(0, 500)  # a menu is open too while the pointer is on its button
     page.keyboard.press("Escape")
-    assert not source.get_by_role("link", name="Open issue").is_visible()
-    assert source.get_by_role("button").get_attribute("aria-expanded") == "false"
+    expect(source.get_by_role("link", name="Open issue")).to_be_hidden()
+    expect(source.get_by_role("button")).to_have_attribute("aria-expanded", "false")
 
 
 def test_colours_follow_the_system_until_the_reader_chooses(visit):
@@ -172,7 +174,7 @@ def test_colours_follow_the_system_until_the_reader_chooses(visit):
     page.emulate_media(color_scheme="light")
     seen.until(f"{theme} === 'light'")
     page.get_by_role("button", name="Color mode").click()
-    assert page.evaluate(theme) == "dark"
+    seen.until(f"{theme} === 'dark'")
     page.reload()
     assert page.evaluate(theme) == "dark"
 
@@ -197,8 +199,8 @@ def test_a_page_prints_its_text_and_figures_only(visit):
     page = visit("chapters/02-the-mnist-dataset").page
     page.emulate_media(media="print")
     for unseen in (".bd-sidebar-primary", ".bd-sidebar-secondary", ".bd-header-article", ".copy"):
-        assert not page.locator(unseen).first.is_visible(), unseen
-    assert page.locator("article h1").is_visible()
+        expect(page.locator(unseen).first).to_be_hidden()
+    expect(page.locator("article h1")).to_be_visible()
 
 
 def test_an_address_that_is_wrong_leads_back_from_any_depth(visit):
@@ -262,6 +264,6 @@ def test_answers_are_folded_until_asked_for(visit):
     page = visit("chapters/01-introduction").page
     question = page.locator("details", has_text="closed loop").first
     answer = question.locator("p", has_text="contains no rule about digits")
-    assert not answer.is_visible()
+    expect(answer).to_be_hidden()
     question.locator("summary").press("Enter")
-    assert answer.is_visible()
+    expect(answer).to_be_visible()
