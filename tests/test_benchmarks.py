@@ -8,8 +8,9 @@ import pytest
 from benchmarks import growth, recipes, training
 from benchmarks.programs import PROGRAMS, _numpy
 from mnist_tutorial.config import Config
-from mnist_tutorial.recipes import RECIPES, measured
-from mnist_tutorial.training import create_state, loss_fn
+from mnist_tutorial.evaluation import evaluate
+from mnist_tutorial.recipes import RECIPES, measured, straighten
+from mnist_tutorial.training import create_state, fit, loss_fn
 from tests.numpy_network import NumpyNetwork
 
 
@@ -106,14 +107,28 @@ def test_recipes_are_measured_with_the_variables_asked_for(few, monkeypatch, cap
     assert "fast" in recipes.render(result)
 
 
+@pytest.mark.parametrize("name", ["better", "straightened"])
+def test_where_images_are_straightened_all_splits_are(few, monkeypatch, name):
+    used = []
+    config = Config(batch_size=100, num_epochs=1, num_validation=10)
+    monkeypatch.setattr(
+        recipes, "evaluate", lambda model, test: used.append(test) or evaluate(model, test)
+    )
+    recipes.measure(name, lambda data: used.extend(data[:2]) or fit(config, data), few)
+    for split, given in zip(used, few, strict=True):
+        expected = straighten(given) if name == "straightened" else given
+        np.testing.assert_array_equal(split.images, expected.images)
+
+
 def test_what_the_book_quotes_was_measured_with_todays_recipes():
     found = measured()
     assert found["num_train"] == 55_000
-    assert list(found["runs"]) == ["original", *RECIPES]
+    recipes = RECIPES | {"straightened": RECIPES["better"]}
+    assert list(found["runs"]) == ["original", *recipes]
     for name, runs in found["runs"].items():
-        config = RECIPES[name].config if name in RECIPES else Config()
+        config = recipes[name].config if name in recipes else Config()
         assert len({run["seed"] for run in runs}) == 5
-        assert found["configs"][name] == as_written(RECIPES.get(name, config))
+        assert found["configs"][name] == as_written(recipes.get(name, config))
         for run in runs:
             assert len(run["seconds"]) == len(run["validation_accuracy"]) == config.num_epochs
             assert run["seconds"] == sorted(run["seconds"]) and 0.9 < run["test_accuracy"] < 1

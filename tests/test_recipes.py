@@ -7,9 +7,10 @@ import pytest
 
 from mnist_tutorial import training
 from mnist_tutorial.config import Config
+from mnist_tutorial.data import Examples
 from mnist_tutorial.experiments import small
 from mnist_tutorial.model import create_model
-from mnist_tutorial.recipes import RECIPES, Recipe, distort, make_optimizer, train
+from mnist_tutorial.recipes import RECIPES, Recipe, distort, make_optimizer, straighten, train
 
 KEY = jax.random.key(0)
 
@@ -69,6 +70,30 @@ def test_what_comes_from_outside_is_background():
     assert moved[:, 2:-2, 2:-2].min() > 254.9
     assert (moved[:, [0, -1]].min(axis=(1, 2)) < 200).mean() > 0.8
     assert moved.min() >= 0 and moved.max() <= 255.01
+
+
+def test_straight_digits_lean_no_more(mnist):
+    digits = Examples(mnist.validation.images[:200], mnist.validation.labels[:200])
+    upright = straighten(digits)
+    assert upright.images.dtype == np.uint8 and (upright.labels == digits.labels).all()
+    for before, after in zip(digits.images, upright.images, strict=True):
+        # Each row on its own, in float64, after the formula of the docstring.
+        y, x = np.mgrid[:28, :28]
+        down = np.average(y, weights=before)
+        spread = np.cov([y.ravel(), x.ravel()], aweights=before.ravel().astype(float), ddof=0)
+        slant = spread[0, 1] / spread[0, 0]
+        expected = [
+            np.interp(x[0] + slant * (row - down), x[0], line, left=0, right=0)
+            for row, line in enumerate(before)
+        ]
+        assert np.abs(after - np.array(expected))[:, 1:-1].max() <= 0.51
+    leaning, straight = (np.abs(moments(e.images)[3]) for e in (digits, upright))
+    assert np.median(straight) < np.median(leaning) / 5
+
+
+def test_an_upright_or_blank_image_stays_as_it_is():
+    images = np.concatenate([bars(1), np.zeros((1, 28, 28), np.uint8)])
+    np.testing.assert_array_equal(straighten(Examples(images, np.zeros(2, int))).images, images)
 
 
 def test_adamw_and_its_schedule_against_float64():
