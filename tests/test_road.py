@@ -56,6 +56,15 @@ def test_averaging_soon_forgets_the_first_weights():
     assert abs(averaged["w"]) < 1e-9  # 0.99^200 would be 0.13
 
 
+def test_with_averaging_the_averaged_network_is_returned(few):
+    states = []
+    model, _ = train(STEP, few, lambda state, _: states.append(jax.device_get(state)))
+    averaged, last = states[-1].opt_state[1], states[-1].model
+    for ours, theirs in zip(jax.tree.leaves(model), jax.tree.leaves(averaged), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    assert np.abs(model.output.kernel[...] - last.output.kernel[...]).max() > 1e-4
+
+
 def test_without_averaging_the_last_network_is_returned(few):
     step = dataclasses.replace(STEP, averaging=0.0)
     states = []
