@@ -60,6 +60,7 @@ def test_a_checkpoint_is_gone_on_from(tmp_path, capsys):
     assert main(["--num-epochs", "3", "--json", *command]) == 0
     captured = capsys.readouterr()
     assert "Going on after epoch 1" in captured.err and "epoch 3 of 3" in captured.err
+    assert "epoch 1 of 3" not in captured.err
     main(["--num-epochs", "3", "--json", *QUICK[2:], "--save", str(tmp_path / "x")])
     undisturbed = json.loads(capsys.readouterr().out)
     resumed = json.loads(captured.out.strip().split("\n")[-1])
