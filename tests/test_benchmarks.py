@@ -9,7 +9,7 @@ from benchmarks import growth, recipes, training
 from benchmarks.programs import PROGRAMS, _numpy
 from mnist_tutorial.config import Config
 from mnist_tutorial.evaluation import evaluate
-from mnist_tutorial.recipes import RECIPES, measured, straighten
+from mnist_tutorial.recipes import measured, straighten
 from mnist_tutorial.training import create_state, fit, loss_fn
 from tests.numpy_network import NumpyNetwork
 
@@ -123,12 +123,11 @@ def test_where_images_are_straightened_all_splits_are(few, monkeypatch, name):
 def test_what_the_book_quotes_was_measured_with_todays_recipes():
     found = measured()
     assert found["num_train"] == 55_000
-    recipes = RECIPES | {"straightened": RECIPES["better"]}
-    assert list(found["runs"]) == ["original", *recipes]
+    assert list(found["runs"]) == ["original", *recipes.TAUGHT]
     for name, runs in found["runs"].items():
-        config = recipes[name].config if name in recipes else Config()
+        config = recipes.TAUGHT[name].config if name in recipes.TAUGHT else Config()
         assert len({run["seed"] for run in runs}) == 5
-        assert found["configs"][name] == as_written(recipes.get(name, config))
+        assert found["configs"][name] == as_written(recipes.TAUGHT.get(name, config))
         for run in runs:
             assert len(run["seconds"]) == len(run["validation_accuracy"]) == config.num_epochs
             assert run["seconds"] == sorted(run["seconds"]) and 0.9 < run["test_accuracy"] < 1
