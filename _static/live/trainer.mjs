@@ -161,24 +161,27 @@ async function train({ batchSize, epochs, card: wanted }) {
     await run.borrowing;
     await tryCard();
   }
-  while (!stopped && run.place.epoch < last) {
-    await safely(() => shift(run.batches));
-    const now = performance.now();
-    if (now - reported > REPORT) {
-      const withValidation = now - validated > VALIDATION;
-      if (withValidation) validated = now;
-      await safely(save);
-      tell("progress", withValidation);
-      if (run.engine === run.processor) run.speed = rate;
-      else if (rate < run.speed) returnCard();
-      await tryCard();
+  const unfinished = () => !stopped && run.place.epoch < last;
+  do {
+    while (unfinished()) {
+      await safely(() => shift(run.batches));
+      const now = performance.now();
+      if (now - reported > REPORT) {
+        const withValidation = now - validated > VALIDATION;
+        if (withValidation) validated = now;
+        await safely(save);
+        tell("progress", withValidation);
+        if (run.engine === run.processor) run.speed = rate;
+        else if (rate < run.speed) returnCard();
+        if (unfinished()) await tryCard();
+      }
+      if (performance.now() - turn > TURN) {
+        await listen();
+        turn = performance.now();
+      }
     }
-    if (performance.now() - turn > TURN) {
-      await listen();
-      turn = performance.now();
-    }
-  }
-  await safely(save);
+    await safely(save);
+  } while (unfinished()); // a card that was lost in the end took back what it had learned
   tell("done", true);
 }
 

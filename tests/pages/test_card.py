@@ -40,6 +40,20 @@ FALSE = """
   addEventListener("message", ({ data }) => { wrong ||= data.kind === "lose"; });
 """
 
+# Every time that it is asked, a second is over, so that each update is followed by a report; and
+# the Worker tells when the card has come, which takes a while.
+LATE = f"""
+  let milliseconds = 0;
+  performance.now = () => milliseconds += 1000;
+  {PRAISED}
+  const {{ popErrorScope }} = GPUDevice.prototype;
+  GPUDevice.prototype.popErrorScope = async function () {{
+    const error = await popErrorScope.call(this);
+    postMessage({{ kind: "come" }});
+    return error;
+  }};
+"""
+
 
 @pytest.fixture(scope="module")
 def digits():
@@ -149,6 +163,42 @@ def test_where_the_card_is_wrong_the_processor_goes_on(
     engines, done = train(visit_with_card("index"), digits, FALSE % (first, number), lose=True)
     assert engines == expected
     assert same_end(done, alone), (done, alone)
+
+
+def test_what_a_card_loses_in_the_end_the_processor_learns_again(visit_with_card, visit, digits):
+    few = {"epochs": 2}
+    _, alone = train(visit("index"), digits, **few)
+    wrong = FALSE % ("true", "numbers.length > 130 ? NaN : number")
+    # Where time stands still no report is due, and the weights are asked for once, in the end.
+    wrong += "performance.now = () => 0;"
+    _, done = train(visit_with_card("index"), digits, wrong, **few)
+    assert same_end(done, alone), (done, alone)
+
+
+def test_a_card_that_comes_in_the_end_teaches_no_more_than_was_asked(visit_with_card, digits):
+    seen = visit_with_card("index")
+    seen.leave_policy()
+    options = {"learningRate": 0.01, "momentum": 0.5, "l2": 0, "hidden": 5, "batchSize": 130}
+    found = seen.page.evaluate(
+        """([before, address, options, trainings]) => new Promise((resolve) => {
+          const source = `import "${location.origin}/_static/live/trainer.mjs";\n${before}`;
+          const from = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
+          const worker = new Worker(from, { type: "module" });
+          const train = (fresh) => worker.postMessage({ kind: "train", fresh, address, options });
+          let come = false, done = 0, since = 0;
+          worker.onmessage = ({ data }) => {
+            if (data.kind === "come") come = true;
+            if (data.kind !== "done") return;
+            done += 1;
+            if (come) since += 1;
+            if (since < trainings) setTimeout(train, 0, false);
+            else resolve({ done, epoch: data.epoch, updates: data.updates });
+          };
+          train(true);
+        })""",
+        [LATE, digits, options | {"epochs": 1}, 100],
+    )
+    assert found["done"] == found["epoch"] == found["updates"]
 
 
 def test_a_card_that_cannot_be_borrowed_is_not_missed(visit_with_card, digits, alone):
