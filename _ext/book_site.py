@@ -119,7 +119,7 @@ def wrong_address(app: Sphinx) -> Iterator[tuple[str, dict[str, Any], str]]:
 
 
 def write_files(app: Sphinx, exception: Exception | None) -> None:
-    """Writes the card, the map for search engines, and addresses that hold at any depth."""
+    """Writes the card, and the map for search engines."""
     if exception or app.builder.name != "html":
         return
     root, address = Path(app.outdir), app.config.html_baseurl

@@ -63,6 +63,11 @@ def weigh(page: Path) -> tuple[int, int]:
     names = [str(tag["src"]) for tag in soup.select("script[src], img[src]:not([loading])")]
     names += [str(tag["href"]) for tag in soup.select("link[rel=stylesheet], link[rel=icon]")]
     files = {page, *((page.parent / name.split("?")[0]).resolve() for name in names)}
+    for sheet in [file for file in files if file.suffix == ".css"]:  # and its icons
+        for font in sheet.parent.glob("fa-*.woff"):
+            style = font.stem.split("-")[1]  # solid, regular or brands; fas, far and fab for short
+            if soup.select_one(f".fa-{style}, .fa{style[0]}"):
+                files.add(font)
     return len(files), sum(len(gzip.compress(file.read_bytes(), mtime=0)) for file in files)
 
 

@@ -341,6 +341,8 @@ def main(arguments: list[str] | None = None) -> None:
     images = data.test.images[: options.images]
     if options.save and len(images) != len(data.test.images):
         parser.error("--save needs all test images")
+    if len(images) < ROUNDS * REQUESTS and "service" in options.ways:
+        parser.error(f"the service is asked about {ROUNDS * REQUESTS} images, got {len(images)}")
     model = load_or_train(config, data)[0].model
     expected = np.asarray(predict(model, images))
     result = about(len(images))

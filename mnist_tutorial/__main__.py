@@ -100,12 +100,16 @@ def main(arguments: list[str] | None = None) -> int:
             ("--checkpoint", checkpoint),
             ("--all-devices", all_devices),
             ("--distributed", distributed),
+            ("--l2", "l2" in options),  # AdamW has a decay of its own
+            ("--nesterov", "nesterov" in options),
         ):
             if given and name != "original":
                 raise ValueError(f"{option} needs the recipe original, got {name}")
         for path in filter(None, (save, checkpoint)):
             if path.is_dir() or not path.absolute().parent.is_dir():
                 raise ValueError(f"{path} is not a file in a folder that exists")
+        if checkpoint and checkpoint.resolve() == save.resolve():
+            raise ValueError(f"--save and --checkpoint must be two files, got {save} for both")
     except ValueError as error:
         parser.error(str(error))
     if distributed and processes.TRAINS not in os.environ:
@@ -130,7 +134,8 @@ def main(arguments: list[str] | None = None) -> int:
     except JaxRuntimeError as error:
         if not distributed:
             raise
-        code, message = processes.ALONE, str(error).strip().split("\n")[0]
+        message = str(error).strip().split("\n")[0]
+        code = 1 if message.startswith("RESOURCE_EXHAUSTED") else processes.ALONE
     except KeyboardInterrupt:
         print(file=sys.stderr)
         code, message = 130, "stopped; nothing was saved half"
@@ -225,12 +230,15 @@ def run(
         if checkpoint and first:
             save_training(checkpoint, state, history, config)
 
-    if recipe:
-        state, history = train(dataclasses.replace(recipe, config=config), data, on_epoch)
-    elif mesh:
-        state, history = devices.fit(config, data, mesh, resume, on_epoch)
-    else:
-        state, history = fit(config, data, resume, on_epoch)
+    try:
+        if recipe:
+            state, history = train(dataclasses.replace(recipe, config=config), data, on_epoch)
+        elif mesh:
+            state, history = devices.fit(config, data, mesh, resume, on_epoch)
+        else:
+            state, history = fit(config, data, resume, on_epoch)
+    finally:
+        progress.wipe()
     if mesh:
         evaluation = devices.evaluate(state.model, data.test, mesh)
     else:

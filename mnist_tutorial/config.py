@@ -36,7 +36,10 @@ def check(variables: Any) -> None:
         value: Any = getattr(variables, field.name)
         expected: type = type(field.default)
         if expected is float and type(value) is int:
-            value = float(value)
+            try:
+                value = float(value)
+            except OverflowError:
+                value = math.inf
             object.__setattr__(variables, field.name, value)
         if type(value) is not expected:
             raise TypeError(f"{field.name} must be of type {expected.__name__}, got {value!r}")
@@ -65,10 +68,12 @@ class Config:
     num_columns: int = variable(28, "columns of pixels in an image", "numColumns", low=1)
     num_classes: int = variable(10, "possible answers, digits 0 to 9", "outputNum", low=2)
     num_validation: int = variable(
-        5_000, "training images held out to choose by (the original: 0)", low=0
+        5_000, "training images held out to choose by (the original: 0)", low=0, high=2**31 - 1
     )
     batch_size: int = variable(128, "images in one update", "batchSize", low=1)
-    num_epochs: int = variable(15, "passes over the training images", "numEpochs", low=1)
+    num_epochs: int = variable(
+        15, "passes over the training images", "numEpochs", low=1, high=2**31 - 1
+    )
     seed: int = variable(123, "where the random numbers start", "rngSeed", low=0, high=2**31 - 1)
     hidden_units: int = variable(1_000, "units in each hidden layer", "nOut", low=1)
     num_hidden_layers: int = variable(1, "number of hidden layers", "list", low=1)

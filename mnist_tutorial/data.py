@@ -146,7 +146,7 @@ def check_labels(labels: np.ndarray, num_images: int, num_classes: int, what: st
     """Refuses labels that don't name a class for each image.
 
     Raises:
-      DataError: another number than there are images, no integers, or no such class.
+      DataError: another number than there are images, none, no integers, or no such class.
     """
     dtype = getattr(labels, "dtype", np.dtype(object))
     if np.shape(labels) != (num_images,) or dtype.kind not in "ui":
@@ -154,6 +154,8 @@ def check_labels(labels: np.ndarray, num_images: int, num_classes: int, what: st
             f"{what} needs an array of {num_images} whole numbers as labels, one for each image, "
             f"got {dtype} of shape {np.shape(labels)}"
         )
+    if not num_images:
+        raise DataError(f"{what} has no examples")
     for label in (int(labels.min()), int(labels.max())):
         if not 0 <= label < num_classes:
             raise DataError(
@@ -204,6 +206,8 @@ def _read_cached(folder: Path) -> list[Examples]:
     except Exception as error:
         warnings.warn(f"{cached} is damaged ({error}); decoding the images again", stacklevel=3)
     splits = [_decode(folder, split) for split in SPLITS]
+    for images, _ in splits:
+        check_images(images)
     buffer = io.BytesIO()
     arrays = {
         f"{split}_{field}": array

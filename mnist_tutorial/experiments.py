@@ -50,7 +50,7 @@ METRICS = Sweep._fields[1:]
 
 
 def small(data: Dataset, num_train: int, num_validation: int = 2_000) -> Dataset:
-    """The first images of each split only: a set on which a training takes a second."""
+    """The first training and validation images only: a set on which a training takes a second."""
     return Dataset(
         train=Examples(*(array[:num_train] for array in data.train)),
         validation=Examples(*(array[:num_validation] for array in data.validation)),
@@ -141,7 +141,7 @@ def run(
         holds already isn't trained again, so that a stopped run goes on.
       on_group: called at the start and after each group with the number of networks done
         and the number of all.
-      keep: which of METRICS a row holds.
+      keep: which of METRICS a row holds; the store may hold more.
 
     Returns:
       A row for each configuration, in the order given.
@@ -149,11 +149,11 @@ def run(
     Raises:
       CheckpointError: the store is damaged, or was made with other data or versions.
     """
-    made_by = _versions(data)
+    made_by, keep = _versions(data), list(keep)
     done = _read(Path(store), made_by) if store else {}
     groups: dict[tuple[Any, ...], list[Config]] = {}
     for config in dict.fromkeys(configs):
-        if config not in done:
+        if config not in done or not done[config].keys() >= set(keep):
             shape = tuple(getattr(config, name) for name in (*SHAPES, "num_epochs"))
             groups.setdefault(shape, []).append(config)
     num_all = len(set(configs))
@@ -190,7 +190,7 @@ def load_rows(path: str | Path) -> tuple[list[Row], dict[str, str]]:
     """
     try:
         stored = json.loads(Path(path).read_text(encoding="utf-8"))
-        made_by, rows = stored["made_by"], stored["rows"]
+        made_by, rows = dict(stored["made_by"]), stored["rows"]
         return [stored["common"] | row for row in rows], made_by
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise CheckpointError(

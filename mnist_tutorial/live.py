@@ -146,10 +146,15 @@ def samples(data: Dataset) -> np.ndarray:
     """The first validation image of each digit, (10, 28, 28) uint8.
 
     Raises:
-      ValueError: there are no validation images.
+      ValueError: there are no validation images, or none of some digit.
     """
     _need_validation(data)
-    first = [np.flatnonzero(data.validation.labels == digit)[0] for digit in range(10)]
+    digits, first = np.unique(data.validation.labels, return_index=True)
+    if len(digits) < 10:
+        raise ValueError(
+            f"the validation images show only the digits {digits.tolist()}; "
+            "set num_validation higher"
+        )
     return data.validation.images[first]
 
 

@@ -116,6 +116,8 @@ def _centred(image: np.ndarray) -> np.ndarray:
     scale = BOX * min(image.shape) / max(digit.size)
     width, height = (max(round(scale * side), 1) for side in digit.size)
     small = np.asarray(digit.resize((width, height), Image.Resampling.BILINEAR))
+    if not small.any():  # specks so far apart that nothing of them is left
+        return np.zeros_like(image)
     field = np.zeros([3 * side for side in image.shape], np.uint8)  # room on all sides
     corner = []  # MNIST's own digits have their mass in the middle of pixel 14, counted from 0
     for axis, side in enumerate(image.shape):

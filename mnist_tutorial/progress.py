@@ -18,7 +18,7 @@ class Progress:
         self._stream = stream or sys.stdout
         self._rewrite = rewrite
         self._width = 0
-        self._show("compiling, then training the first epoch")
+        self._show("compiling, then training an epoch")
 
     def __call__(self, state: TrainState, history: History) -> None:
         """Shows the epoch that has just ended."""
@@ -28,7 +28,12 @@ class Progress:
             f"epoch {done} of {self._num_epochs}: {history.train_accuracy[-1]:.1%} of the "
             f"training images right, about {to_go:.0f} s to go"
         )
-        if self._rewrite and done == self._num_epochs:
+        if done == self._num_epochs:
+            self.wipe()
+
+    def wipe(self) -> None:
+        """Takes the line away where it is written over, so that what follows has its own."""
+        if self._rewrite:
             self._show("")
 
     def _show(self, text: str) -> None:

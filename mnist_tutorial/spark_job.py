@@ -81,8 +81,9 @@ def main(arguments: list[str] | None = None) -> int:
         parser.error(f"can't read the network: {error}")
     except ImportError as error:
         parser.error(f"{error}; python -m pip install pyspark pandas pyarrow onnxruntime")
-    spark = SparkSession.builder.appName("mnist").getOrCreate()
+    spark = None  # as it stays without Java
     try:
+        spark = SparkSession.builder.appName("mnist").getOrCreate()
         answers(spark.read.parquet(options.images), network).write.parquet(options.answers)
         written = spark.read.parquet(options.answers)
         counts = dict(sorted(written.groupBy("digit").count().collect()))
@@ -90,7 +91,8 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"{parser.prog}: {error}", file=sys.stderr)
         return 1
     finally:
-        spark.stop()
+        if spark:
+            spark.stop()
     listed = ", ".join(f"{count} × {digit}" for digit, count in counts.items())
     print(f"{sum(counts.values()):,} images read: {listed}")
     return 0

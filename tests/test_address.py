@@ -94,3 +94,11 @@ def test_only_whole_names_are_changed():
     assert change_text(text, old, new) == (
         "b/tome a/bookcase ja/book b.github.io/tome/x cd tome b/tome.git gh/b/tome/main"
     )
+
+
+def test_a_persons_own_site_has_no_folder():
+    old, new = "https://github.com/a/book", "https://github.com/B/b.github.io"
+    text = "https://a.github.io/book/x.html https://github.com/a/book"
+    changed = "https://b.github.io/x.html https://github.com/B/b.github.io"
+    assert change_text(text, old, new) == changed
+    assert change_text(changed, new, old) == text

@@ -99,7 +99,7 @@ def test_weights_that_do_not_fit_are_refused(tmp_path, change, words):
 @pytest.mark.parametrize(
     "metadata",
     [{}, {"config": "{"}, {"config": '{"batch_size": 0}'}, {"config": '{"bach_size": 1}'},
-     {"config": "[]"}],
+     {"config": "[]"}, {"config": f'{{"l2": 1{400 * "0"}}}'}],
 )  # fmt: skip
 def test_a_file_without_a_good_configuration_is_refused(tmp_path, metadata):
     path = tmp_path / "model"

@@ -26,6 +26,9 @@ def test_the_last_batch_counts_as_an_update(images, updates):
     [
         (dict(batch_size=0), "batch_size must be at least 1, got 0"),
         (dict(num_epochs=0), "num_epochs must be at least 1, got 0"),
+        (dict(num_epochs=2**31), "num_epochs must be at most 2147483647"),
+        (dict(num_validation=2**31), "num_validation must be at most 2147483647"),
+        (dict(learning_rate=10**400), "learning_rate must be a finite number"),
         (dict(learning_rate=-0.1), "learning_rate must be above 0, got -0.1"),
         (dict(learning_rate=0.0), "learning_rate must be above 0"),
         (dict(learning_rate=float("nan")), "learning_rate must be a finite number, got nan"),

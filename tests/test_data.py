@@ -19,7 +19,7 @@ import pytest
 
 from mnist_tutorial import data as data_module
 from mnist_tutorial.config import Config
-from mnist_tutorial.data import PREPARED, DataError, load_mnist
+from mnist_tutorial.data import PREPARED, DataError, Examples, load_mnist
 
 IDX = {
     "train": ("train", 60_000, "386a0fff07efe9ae3f934853780556ca1fe630371d4964508a3e3256c2063b0e"),
@@ -188,6 +188,16 @@ def test_cache_is_written_read_and_made_again_when_damaged(
             (repaired,) = data_module._read_cached(folder)
         np.testing.assert_array_equal(repaired.images, decoded.images)
         assert cached.read_bytes() == bytes(content)
+
+
+def test_images_in_colour_are_refused_before_they_are_cached(
+    empty_cache, copy_of_data, monkeypatch
+):
+    colour = Examples(np.zeros((2, 32, 32, 3), np.uint8), np.zeros(2, np.int32))
+    monkeypatch.setattr(data_module, "_decode", lambda folder, split: colour)
+    with pytest.raises(DataError, match="must be an array"):
+        data_module._read_cached(copy_of_data / "mnist/3.0.1")
+    assert not list(empty_cache.glob("*"))
 
 
 def test_another_copy_has_another_cache(empty_cache, copy_of_data, monkeypatch):

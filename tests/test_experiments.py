@@ -160,7 +160,18 @@ def test_results_of_other_data_or_versions_are_not_mixed(few, mnist, tmp_path):
         run([TINY], few, store)
 
 
-@pytest.mark.parametrize("content", ["", "[]", '{"rows": []}', "\0\1", '{"a": '])
+def test_a_store_that_kept_less_is_no_substitute(few, tmp_path):
+    other = dataclasses.replace(TINY, seed=5)
+    run([TINY, other], few, tmp_path / "rows", keep=["train_loss"])
+    (row,) = run([TINY], few, tmp_path / "rows", keep=iter(["train_loss", "train_accuracy"]))
+    assert {"train_loss", "train_accuracy"} <= row.keys()
+    assert len(load_rows(tmp_path / "rows")[0]) == 2  # what wasn't asked for stays
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["", "[]", '{"rows": []}', "\0\1", '{"a": ', '{"made_by": [1], "common": {}, "rows": []}'],
+)
 def test_a_damaged_store_is_named(few, tmp_path, content):
     store = tmp_path / "rows"
     store.write_text(content)

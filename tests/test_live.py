@@ -101,6 +101,9 @@ def test_without_validation_images_there_is_a_clear_error(mnist):
     for part in (live.samples, live.training_file):
         with pytest.raises(ValueError, match="num_validation above 0"):
             part(none)
+    few = mnist._replace(validation=Examples(*(array[:5] for array in mnist.validation)))
+    with pytest.raises(ValueError, match="only the digits .* set num_validation higher"):
+        live.samples(few)
 
 
 def test_export_writes_the_trained_network_last(mnist, monkeypatch, tmp_path):

@@ -5,7 +5,9 @@ import sys
 
 import numpy as np
 import pytest
+from jax.errors import JaxRuntimeError
 
+from mnist_tutorial import __main__, processes
 from mnist_tutorial.__main__ import main
 from mnist_tutorial.checkpoints import load_model
 from mnist_tutorial.config import Config
@@ -97,6 +99,8 @@ def test_help_lists_every_variable_with_default_and_meaning(capsys):
         (["--colour", "red"], "unrecognized arguments: --colour red"),
         (["--save", "no/such/folder/file"], "is not a file in a folder that exists"),
         (["--batch-size", "60000"], "batch_size 60000 is larger than the 55000 training images"),
+        (["--recipe", "fast", "--l2", "0.1"], "--l2 needs the recipe original, got fast"),
+        (["--save", "w", "--checkpoint", "./w"], "--save and --checkpoint must be two files"),
         (["--num-validation", "60000"], "num_validation 60000 leaves nothing to train on"),
     ],
 )
@@ -113,6 +117,31 @@ def test_bad_arguments_are_found_before_anything_is_read():
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 2 and done.stdout == ""
     assert done.stderr == "mnist-tutorial: l2 must be at least 0, got -1.0\n"
+
+
+def test_the_line_of_progress_is_gone_before_anything_else_is_said(monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    command = [*QUICK, "--save", str(tmp_path / "w")]
+    assert main([*command, "--learning-rate", "1e9"]) == 1
+    shown, _, message = capsys.readouterr().err.rpartition("\r")
+    assert "compiling" in shown and shown.endswith(" ")
+    assert message.startswith("mnist-tutorial: the loss is no longer")
+
+
+@pytest.mark.parametrize(
+    "message, code",
+    [("RESOURCE_EXHAUSTED: out of memory", 1), ("UNAVAILABLE: gone", processes.ALONE)],
+)
+def test_only_a_lost_process_is_blamed_on_others(message, code, monkeypatch, capsys):
+    def fail(*_):
+        raise JaxRuntimeError(message)
+
+    monkeypatch.setenv(processes.TRAINS, "1")
+    monkeypatch.setattr(processes, "join", lambda **place: None)
+    monkeypatch.setattr(processes, "leave", lambda code: None)
+    monkeypatch.setattr(__main__, "run", fail)
+    assert main(["--distributed"]) == code
+    assert message in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

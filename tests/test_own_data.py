@@ -192,6 +192,9 @@ def test_a_bar_becomes_twenty_pixels_long_around_the_middle():
     assert len(rows) == 20 and len(columns) == 6
     assert rows[0] in (4, 5) and columns[0] in (11, 12)  # half a pixel can't be
     assert not centred(np.zeros((1, 28, 28), np.uint8)).any()
+    specks = np.zeros((1, 28, 2_800), np.uint8)
+    specks[0, 0, 0] = specks[0, 27, 2_799] = 14
+    assert not centred(specks).any()  # nothing is left when they fit into the box
     with pytest.raises(DataError, match="must be an array"):
         centred(image[0])
 

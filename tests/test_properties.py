@@ -41,9 +41,9 @@ RULES = {
     "num_rows": lambda v: v >= 1,
     "num_columns": lambda v: v >= 1,
     "num_classes": lambda v: v >= 2,
-    "num_validation": lambda v: v >= 0,
+    "num_validation": lambda v: 0 <= v < 2**31,
     "batch_size": lambda v: v >= 1,
-    "num_epochs": lambda v: v >= 1,
+    "num_epochs": lambda v: 1 <= v < 2**31,
     "seed": lambda v: 0 <= v < 2**31,
     "hidden_units": lambda v: v >= 1,
     "num_hidden_layers": lambda v: v >= 1,
@@ -254,6 +254,11 @@ def test_bad_images_do_not_get_into_a_training(few, change, words):
 def test_a_network_that_diverged_is_not_judged(network):
     with pytest.raises(FloatingPointError, match="lower learning_rate"):
         judge(np.full((2, 10), np.nan, np.float32), np.array([0, 1]))
+
+
+def test_nothing_is_not_judged():
+    with pytest.raises(DataError, match="no examples"):
+        judge(np.zeros((0, 10), np.float32), np.zeros(0, int))
 
 
 @settings(FIXED, max_examples=200)

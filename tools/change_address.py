@@ -32,11 +32,17 @@ def change_text(text: str, old: str, new: str) -> str:
     (old_owner, old_name), (new_owner, new_name) = (_parts(each) for each in (old, new))
     pairs = {
         f"{old_owner}/{old_name}": f"{new_owner}/{new_name}",
-        f"{old_owner.lower()}.github.io/{old_name}": f"{new_owner.lower()}.github.io/{new_name}",
+        _site(old_owner, old_name): _site(new_owner, new_name),
         f"cd {old_name}": f"cd {new_name}",  # what a reader types after cloning
     }
     choices = "|".join(map(re.escape, pairs))
     return re.sub(rf"(?<![\w.-])({choices})(?![\w-])", lambda match: pairs[match[0]], text)
+
+
+def _site(owner: str, name: str) -> str:
+    """Where GitHub shows the repository's pages; OWNER/OWNER.github.io is the owner's own site."""
+    host = f"{owner.lower()}.github.io"
+    return host if name.lower() == host else f"{host}/{name}"
 
 
 def _parts(url: str) -> tuple[str, str]:
