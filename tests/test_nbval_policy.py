@@ -520,13 +520,17 @@ def test_a_notebook_is_stored_clean_and_stays_as_it_is(
 
     # Noise and ignored outputs stay as they are stored, a real change doesn't.
     cells[0].outputs[0].text = cells[0].outputs[0].text.replace("0.5", "0.501")
-    cells[2].outputs[0].data["text/plain"] = "41"
     cells[3].outputs[0].data["image/png"] = noisy(cells[3].outputs[0].data["image/png"])
     kept = [cells[0].outputs, cells[3].outputs, cells[4].outputs]
     nbformat.write(stored, path)
     run_notebooks.run(path)
     again = nbformat.read(path, as_version=4).cells[1:]
     assert [again[0].outputs, again[3].outputs, again[4].outputs] == kept
+    cells[2].outputs[0].data["text/plain"] = "41"
+    nbformat.write(stored, path)
+    run_notebooks.run(path)
+    again = nbformat.read(path, as_version=4).cells[1:]
+    assert "0.501" not in again[0].outputs[0].text and again[4].outputs == kept[2]
     assert again[2].outputs[0].data["text/plain"] == "42"
 
     before = path.stat()
@@ -582,6 +586,20 @@ def test_ignored_outputs_are_kept_unless_they_must_not_be_stored() -> None:
     notes = run_notebooks.keep_stored(new, old)
     assert notes == ["code cell 2 is ignored and keeps its outputs (else --fresh)"]
     assert [cell.outputs[0].text for cell in new.cells] == ["3 s", "4 s", "5 s"]
+
+
+def test_outputs_are_kept_all_or_none() -> None:
+    def notebook(*numbers: float) -> NotebookNode:
+        cells = [v4.new_code_cell(outputs=[stream(f"{number}\n")]) for number in numbers]
+        return v4.new_notebook(cells=cells)
+
+    def after(*numbers: float) -> list[str]:
+        new = notebook(*numbers)
+        run_notebooks.keep_stored(new, notebook(0.5, 0.25))
+        return [cell.outputs[0].text.strip() for cell in new.cells]
+
+    assert after(0.5000001, 0.25) == ["0.5", "0.25"]
+    assert after(0.5000001, 0.75) == ["0.5000001", "0.75"]  # of one run, both
 
 
 def test_a_kept_result_gets_the_count_of_its_cell() -> None:

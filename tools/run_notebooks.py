@@ -3,9 +3,10 @@
     python -m tools.run_notebooks [--fresh] [chapters/*.ipynb ...]
 
 Each notebook runs from top to bottom in a kernel of its own, of the Python that runs this, in the
-notebook's folder. It is stored whole or, when a cell fails or writes to stderr, not at all. A cell
-whose new outputs equal the stored ones under the policy of `tools/notebook_outputs.py` keeps those,
-and so does one tagged `nbval-ignore-output`: running the book anew changes only what has changed.
+notebook's folder. It is stored whole or, when a cell fails or writes to stderr, not at all. A
+notebook whose new outputs equal the stored ones under the policy of `tools/notebook_outputs.py`
+keeps those: running the book anew changes only the chapters that say something else. Cells tagged
+`nbval-ignore-output` keep theirs in any case; `--fresh` replaces all.
 """
 
 import argparse
@@ -151,27 +152,40 @@ def clean(notebook: NotebookNode) -> None:
 
 
 def keep_stored(notebook: NotebookNode, stored: NotebookNode) -> list[str]:
-    """Puts back, in place, the stored outputs of cells whose new ones say the same.
+    """Puts back, in place, the stored outputs when the new ones say the same.
+
+    All of them or none, but for ignored cells: a page whose outputs come from two runs can
+    contradict itself by a rounding.
 
     Returns:
         Notes on ignored cells that kept outputs which differ in more than numbers.
     """
-    notes = []
+    notes, same, kept = [], True, []
     for number, (cell, old) in enumerate(_code_cells(notebook, stored), start=1):
-        if notebook_outputs.output_problems(old.outputs):
-            continue
-        found = notebook_outputs.differences(
+        problems = notebook_outputs.output_problems(old.outputs)
+        found = problems or notebook_outputs.differences(
             old.outputs, cell.outputs, notebook_outputs.policy_of(cell)
         )
-        ignored = notebook_outputs.IGNORE_TAG in notebook_outputs.tags(cell) and old.outputs
-        if found and ignored:
-            notes.append(f"code cell {number} is ignored and keeps its outputs (else --fresh)")
-        if ignored or not found:
-            cell.outputs = notebook_outputs.tidy(old.outputs)
-            for output in cell.outputs:
-                if output.output_type == "execute_result":
-                    output.execution_count = cell.execution_count
+        if notebook_outputs.IGNORE_TAG in notebook_outputs.tags(cell) and old.outputs:
+            if problems:
+                continue
+            if found:
+                notes.append(f"code cell {number} is ignored and keeps its outputs (else --fresh)")
+            _put_back(cell, old)
+        else:
+            same = same and not found
+            kept.append((cell, old))
+    if same:
+        for cell, old in kept:
+            _put_back(cell, old)
     return notes
+
+
+def _put_back(cell: NotebookNode, old: NotebookNode) -> None:
+    cell.outputs = notebook_outputs.tidy(old.outputs)
+    for output in cell.outputs:
+        if output.output_type == "execute_result":
+            output.execution_count = cell.execution_count
 
 
 def _code_cells(*notebooks: NotebookNode) -> Any:
