@@ -73,10 +73,10 @@ coverage: $(INSTALLED) ## run all tests and say which branches of the package no
 mutants: $(INSTALLED) ## make a hundred mistakes, one by one, and see the tests notice each
 	$(BIN)/python -m tools.mutants
 
-interrupted: $(INSTALLED) ## kill training, cache, export and installation at 100 moments each
+interrupted: $(INSTALLED) ## kill training, cache and export at 100 moments each, installation at each step
 	KILLS=100 $(BIN)/python -m pytest -q -rs tests/test_interrupted.py
 
-everywhere: $(INSTALLED) ## run chapters on one core, under load, without network, home, memory...
+everywhere: $(INSTALLED) ## run CHAPTERS (or chapter 2) on one core, under load, without network...
 	tools/everywhere.sh
 
 # Colab's set gets the tutorial as a reader there does, by the first cell of a chapter.

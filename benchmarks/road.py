@@ -210,8 +210,14 @@ def main(arguments: list[str] | None = None) -> None:
         command = [sys.executable, "-m", "benchmarks.road", "--steps", name, "--one", str(seed)]
         subprocess.run(command, check=True, env=os.environ | ONE_CORE)
 
+    began = time.perf_counter()
     with ThreadPoolExecutor(options.processes) as pool:
         list(pool.map(run, missing))
+    minutes = (time.perf_counter() - began) / 60
+    print(
+        f"{len(missing)} trainings, {options.processes} at once: {minutes:.1f} minutes",
+        file=sys.stderr,
+    )
     result = collect(options.steps)
     if options.save:
         write_whole(RESULTS, written(result).encode())

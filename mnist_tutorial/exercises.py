@@ -136,8 +136,8 @@ def _parameters(answer: Any) -> str:
 def _all_weights_zero(answer: Any) -> str:
     if answer == 10:
         return (
-            f"{RIGHT} Only the ten biases of the output. Every hidden unit gives 0, and the "
-            "gradient of every weight is a product with one of these zeros."
+            f"{RIGHT} Only the ten biases of the output. Every hidden unit gives 0, and every "
+            "weight of the output is 0: the gradient of each weight is a product with one of them."
         )
     if answer == 0:
         return "Nearly: which numbers still get a gradient when all hidden units give 0?"

@@ -1,7 +1,7 @@
-"""Going further: the road to 99.7 %, one change at a time.
+"""Going further: the road to 99.7 %, step by step.
 
-`STEPS` holds every station of it. Each adds one means to the one before; all of them train
-for fifteen epochs on batches of 128, as chapter 5 does. No choice was made on test images.
+`STEPS` holds every station of it. Each adds what its name says to the one before; all of them
+train for fifteen epochs on batches of 128, as chapter 5 does. No choice was made on test images.
 """
 
 import dataclasses

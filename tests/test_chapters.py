@@ -165,6 +165,15 @@ def test_links_lead_somewhere(file):
             assert (file.parent / target).resolve().exists(), target
 
 
+def test_each_work_is_listed_where_it_is_linked_and_linked_where_it_is_listed():
+    text = "".join(prose(load(file)) for file in FILES + FURTHER)
+    listed = (ROOT / "references.bib").read_text("utf-8")
+    works = re.findall(r"@(?!misc)\w+\{[^@]*?url\s*= \{(.+?)\}", listed)
+    assert works and set(works) <= set(re.findall(r"\]\((http[^)\s]+)\)", text))
+    listed = re.findall(r"url\s*= \{(.+?)\}", listed)
+    assert set(re.findall(r"\[[^]]*\b(?:19|20)\d\d\)?\]\((http[^)\s]+)\)", text)) <= set(listed)
+
+
 def test_all_variables_are_shown_beside_the_originals_names():
     shown = json.dumps(load(FILES[2]), ensure_ascii=False)
     for name in "numRows numColumns outputNum batchSize rngSeed numEpochs nOut".split():
