@@ -1,9 +1,9 @@
 """How accurate after how many seconds: `python -m benchmarks.recipes`.
 
-Trains by the original's figures and by each recipe, several seeds, in turn; by the better
-one once more with all images straightened first. The test images are opened once, at the
-end of each training. With `--save`, what was measured goes into the package, where chapter 7
-and the going-further page read it.
+Trains by the original's figures and by each recipe, several seeds, in turn; and once more with
+all images normalised first. The test images are opened once, at the end of each training. With
+`--save`, what was measured goes into the package, where chapter 7 and the going-further page
+read it.
 """
 
 import argparse
@@ -22,11 +22,10 @@ import mnist_tutorial
 from mnist_tutorial.config import Config
 from mnist_tutorial.data import Dataset, load_mnist, write_whole
 from mnist_tutorial.evaluation import evaluate
-from mnist_tutorial.recipes import MEASURED, RECIPES, straighten, train
+from mnist_tutorial.recipes import MEASURED, NORMALIZED, RECIPES, normalize, train
 from mnist_tutorial.training import fit
 
-# By the better recipe once more, with all images straightened first.
-TAUGHT = RECIPES | {"straightened": RECIPES["better"]}
+TAUGHT = RECIPES | {"normalised": NORMALIZED}
 
 
 def trainings(variables: dict) -> dict[str, Callable]:
@@ -38,10 +37,10 @@ def trainings(variables: dict) -> dict[str, Callable]:
 
 
 def measure(name: str, train: Callable, data: Dataset) -> dict:
-    """Trains once; the first epoch's seconds hold the compilation, and any straightening."""
+    """Trains once; the first epoch's seconds hold the compilation, and any normalising."""
     start = time.perf_counter()
-    if name == "straightened":
-        data = Dataset(*map(straighten, data))
+    if name == "normalised":
+        data = Dataset(*map(normalize, data))
     before = time.perf_counter() - start
     state, history = train(data)
     return {

@@ -9,7 +9,7 @@ from benchmarks import growth, recipes, training
 from benchmarks.programs import PROGRAMS, _numpy
 from mnist_tutorial.config import Config
 from mnist_tutorial.evaluation import evaluate
-from mnist_tutorial.recipes import measured, straighten
+from mnist_tutorial.recipes import measured, normalize
 from mnist_tutorial.training import create_state, fit, loss_fn
 from tests.numpy_network import NumpyNetwork
 
@@ -107,8 +107,8 @@ def test_recipes_are_measured_with_the_variables_asked_for(few, monkeypatch, cap
     assert "fast" in recipes.render(result)
 
 
-@pytest.mark.parametrize("name", ["better", "straightened"])
-def test_where_images_are_straightened_all_splits_are(few, monkeypatch, name):
+@pytest.mark.parametrize("name", ["better", "normalised"])
+def test_where_images_are_normalised_all_splits_are(few, monkeypatch, name):
     used = []
     config = Config(batch_size=100, num_epochs=1, num_validation=10)
     monkeypatch.setattr(
@@ -116,7 +116,7 @@ def test_where_images_are_straightened_all_splits_are(few, monkeypatch, name):
     )
     recipes.measure(name, lambda data: used.extend(data[:2]) or fit(config, data), few)
     for split, given in zip(used, few, strict=True):
-        expected = straighten(given) if name == "straightened" else given
+        expected = normalize(given) if name == "normalised" else given
         np.testing.assert_array_equal(split.images, expected.images)
 
 

@@ -4,13 +4,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from scipy.ndimage import affine_transform
 
 from mnist_tutorial import training
 from mnist_tutorial.config import Config
 from mnist_tutorial.data import Examples
 from mnist_tutorial.experiments import small
 from mnist_tutorial.model import create_model
-from mnist_tutorial.recipes import RECIPES, Recipe, distort, make_optimizer, straighten, train
+from mnist_tutorial.recipes import RECIPES, Recipe, distort, make_optimizer, normalize, train
 
 KEY = jax.random.key(0)
 
@@ -72,28 +73,38 @@ def test_what_comes_from_outside_is_background():
     assert moved.min() >= 0 and moved.max() <= 255.01
 
 
-def test_straight_digits_lean_no_more(mnist):
+def shape(image):
+    """Centre of mass, slant, and the standard deviations of height and of width without slant."""
+    y, x = np.mgrid[:28, :28]
+    middle = [np.average(axis, weights=image) for axis in (y, x)]
+    spread = np.cov([y.ravel(), x.ravel()], aweights=image.ravel().astype(float), ddof=0)
+    slant = spread[0, 1] / spread[0, 0]
+    return *middle, slant, np.sqrt(spread[0, 0]), np.sqrt(spread[1, 1] - slant * spread[0, 1])
+
+
+def test_normalised_digits_against_float64(mnist):
     digits = Examples(mnist.validation.images[:200], mnist.validation.labels[:200])
-    upright = straighten(digits)
-    assert upright.images.dtype == np.uint8 and (upright.labels == digits.labels).all()
-    for before, after in zip(digits.images, upright.images, strict=True):
-        # Each row on its own, in float64, after the formula of the docstring.
-        y, x = np.mgrid[:28, :28]
-        down = np.average(y, weights=before)
-        spread = np.cov([y.ravel(), x.ravel()], aweights=before.ravel().astype(float), ddof=0)
-        slant = spread[0, 1] / spread[0, 0]
-        expected = [
-            np.interp(x[0] + slant * (row - down), x[0], line, left=0, right=0)
-            for row, line in enumerate(before)
-        ]
-        assert np.abs(after - np.array(expected))[:, 1:-1].max() <= 0.51
-    leaning, straight = (np.abs(moments(e.images)[3]) for e in (digits, upright))
-    assert np.median(straight) < np.median(leaning) / 5
+    found = normalize(digits)
+    assert found.images.dtype == np.uint8 and (found.labels == digits.labels).all()
+    for before, after in zip(digits.images.astype(float), found.images, strict=True):
+        down, right, slant, tall, wide = shape(before)
+        tall, wide = np.clip(np.sqrt([tall / 5.5, wide / 4]), 0.5, 2)
+        # Where each pixel comes from is linear in where it is.
+        matrix = np.array([[tall, 0], [slant * tall, wide]])
+        offset = [down, right] - matrix @ [13.5, 13.5]
+        expected = affine_transform(
+            before.astype(float), matrix, offset, order=1, mode="grid-constant"
+        )
+        assert np.abs(after - expected).max() <= 0.6  # rounded to whole numbers
+    before, after = (np.array([shape(image) for image in each.images]) for each in (digits, found))
+    assert np.abs(after[:, :2] - 13.5).max() < 0.2  # in the middle
+    assert np.median(np.abs(after[:, 2])) < np.median(np.abs(before[:, 2])) / 5  # upright
+    assert (after[:, 3:].std(axis=0) < 0.7 * before[:, 3:].std(axis=0)).all()  # of like size
 
 
-def test_an_upright_or_blank_image_stays_as_it_is():
-    images = np.concatenate([bars(1), np.zeros((1, 28, 28), np.uint8)])
-    np.testing.assert_array_equal(straighten(Examples(images, np.zeros(2, int))).images, images)
+def test_a_blank_image_stays_blank_when_it_is_normalised():
+    blank = Examples(np.zeros((2, 28, 28), np.uint8), np.zeros(2, int))
+    assert not normalize(blank).images.any()
 
 
 def test_adamw_and_its_schedule_against_float64():

@@ -232,7 +232,7 @@ MUTANTS: list[Mutant] = [
          "experiments learn from test images"),
     ),
     *_of(
-        "recipes", "tests/test_recipes.py -k 'smoothing or adamw or anew or checked or lean'",
+        "recipes", "tests/test_recipes.py -k 'smoothing or adamw or anew or checked or normalised'",
         ("optax.smooth_labels(targets, recipe.label_smoothing)", "targets",
          "label smoothing changes nothing"),
         ("jax.random.fold_in(distort_key, num_done)", "jax.random.fold_in(distort_key, 0)",
@@ -240,7 +240,10 @@ MUTANTS: list[Mutant] = [
         ("mask=lambda model: jax.tree.map(lambda weights: weights.ndim > 1, model)", "mask=None",
          "weight decay shrinks biases too"),
         ("pct_start=recipe.warm_up", "pct_start=0.5", "the warm-up changes nothing"),
-        ("x + slant * below", "x - slant * below", "straightened digits lean twice as far"),
+        ("middle_x + right + slant * down", "middle_x + right - slant * down",
+         "normalised digits lean twice as far"),
+        ("(variance**0.5 / spread) ** 0.5", "(spread / variance**0.5) ** 0.5",
+         "normalised digits differ more in size"),
     ),
     *_of(
         "convolution", "tests/test_convolution.py",
