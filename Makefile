@@ -64,9 +64,11 @@ pdf: $(BOOK) ## print the whole book into _build/mnist-for-beginners.pdf, with C
 test-extras: $(EXTRAS)/installed ## test ONNX, Spark and the service, in a place of their own
 	$(EXTRAS)/bin/python -m pytest -q -rs tests/extras
 
-coverage: $(INSTALLED) ## run all tests and say which branches of the package none of them takes
+coverage: $(EXTRAS)/installed ## run all tests and say which branches of the package none of them takes
 	$(BIN)/coverage erase
 	$(BIN)/coverage run -m pytest -q -rs tests
+	$(EXTRAS)/bin/coverage run -m pytest -q -rs tests/extras
+	$(BIN)/coverage run -m pytest -q --nbval $(wildcard chapters/*.ipynb)
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report --fail-under=98
 

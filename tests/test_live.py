@@ -1,6 +1,9 @@
 """What the living parts are given: weights, images, and their place on a page."""
 
 import gzip
+import html
+import json
+import re
 
 import jax
 import jax.numpy as jnp
@@ -84,9 +87,24 @@ def test_a_page_gets_the_place_and_a_notebook_the_part(mnist, monkeypatch, on_pa
         monkeypatch.setenv("MNIST_TUTORIAL_PAGE", "1")
     else:
         monkeypatch.delenv("MNIST_TUTORIAL_PAGE", raising=False)
-    shown = live.draw(create_model(Config(hidden_units=4)), mnist).data
-    assert ('data-live="draw"' in shown) == on_page and ("<iframe" in shown) != on_page
+    for part in (live.draw(create_model(Config(hidden_units=4)), mnist), live.train(mnist)):
+        assert ('<div class="live" data-live=' in part.data) == on_page
+        assert ("<iframe" in part.data) != on_page
     assert 'data-unit="7"' in live.look(7, 1000).data  # has no frame: its files are too many
+
+
+def test_a_page_moves_the_threshold_by_whole_percents(monkeypatch):
+    monkeypatch.setenv("MNIST_TUTORIAL_PAGE", "1")
+    scores, positive = np.array([0.1, 0.5, 0.7, 0.995]), np.array([False, True, False, True])
+    shown = html.unescape(live.threshold(scores, positive, "9").data)
+    counts = json.loads(re.search(r"\[\[.*?\]\]", shown)[0])
+    assert len(counts) == 99
+    for percent, found in enumerate(counts, start=1):
+        said = scores >= percent / 100
+        assert found == [
+            sum(said & positive), sum(said & ~positive), sum(~said & positive),
+            sum(~said & ~positive),
+        ]  # fmt: skip
 
 
 @pytest.mark.parametrize("variables", [{"num_hidden_layers": 2}, {"activation": "tanh"}])

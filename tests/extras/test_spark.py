@@ -43,6 +43,7 @@ def run(tmp_path, *arguments):
     copy = shutil.copy(spark_job.__file__, tmp_path)
     command = [sys.executable, "-c", ALONE, copy, *map(str, arguments)]
     local = {"SPARK_LOCAL_IP": "127.0.0.1", "PYSPARK_PYTHON": sys.executable}
+    local["PYSPARK_SUBMIT_ARGS"] = "--master local[2] pyspark-shell"  # on one core too
     return subprocess.run(command, capture_output=True, text=True, env=os.environ | local)
 
 

@@ -1,0 +1,62 @@
+"""What the chapters use to talk to their reader."""
+
+import inspect
+
+import jax
+import numpy as np
+import pytest
+
+from mnist_tutorial import data, notebook
+from mnist_tutorial.config import Config
+from mnist_tutorial.model import MLP
+
+TINY = Config(hidden_units=3, num_epochs=2)
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setattr(data, "cache_dir", lambda: tmp_path)
+    return tmp_path
+
+
+def test_a_table_has_numbers_on_the_right():
+    found = notebook.table(["digit", "errors"], [["one", 3], ["two", 14]])
+    assert found.data.split("\n") == [
+        "| digit | errors |", "| :--- | ---: |", "| one | 3 |", "| two | 14 |",
+    ]  # fmt: skip
+    assert notebook.say("**3** errors").data == "**3** errors"
+
+
+def test_the_source_shown_is_that_of_what_is_called():
+    @jax.jit
+    def double(x):
+        return 2 * x
+
+    shown = notebook.show_source(double, MLP.__call__).data.removeprefix("```python\n")
+    assert shown.startswith("@jax.jit\ndef double(x):\n    return 2 * x\n\ndef __call__(")
+    last = inspect.getsource(MLP.__call__).rstrip().split("\n")[-1]
+    assert shown.endswith(f"{last[4:]}\n```")  # as far to the left as a function stands
+
+
+def test_a_chapter_trains_once_and_the_next_reads_the_same_network(cache, few, monkeypatch, capsys):
+    heard = []
+    state, history = notebook.train(
+        TINY, few, lambda state, history: heard.append(int(state.epoch))
+    )
+    assert heard == [1, 2]
+    assert "epoch 2 of 2" in capsys.readouterr().out
+    monkeypatch.setattr(notebook, "fit", None)  # must not be needed
+    again, remembered = notebook.load_or_train(TINY, few)
+    for one, other in zip(jax.tree.leaves(state), jax.tree.leaves(again), strict=True):
+        np.testing.assert_array_equal(one, other)
+    np.testing.assert_array_equal(history.validation_loss, remembered.validation_loss)
+
+
+def test_a_network_that_cannot_be_kept_is_trained_all_the_same(cache, few, monkeypatch, capsys):
+    def full(*_):
+        raise OSError("no space left")
+
+    monkeypatch.setattr(notebook, "save_training", full)
+    state, _ = notebook.load_or_train(TINY, few)
+    assert int(state.epoch) == 2 and not list(cache.iterdir())
+    assert "could not be kept (no space left); other chapters will train" in capsys.readouterr().out
