@@ -68,7 +68,6 @@ coverage: $(EXTRAS)/installed ## run all tests and say which branches of the pac
 	$(BIN)/coverage erase
 	$(BIN)/coverage run -m pytest -q -rs tests
 	$(EXTRAS)/bin/coverage run -m pytest -q -rs tests/extras
-	$(BIN)/coverage run -m pytest -q --nbval $(wildcard chapters/*.ipynb)
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report --fail-under=98
 
