@@ -68,14 +68,15 @@ else
 fi
 if systemd-run --scope --quiet true 2>/dev/null; then
   try memory systemd-run --scope --quiet -p MemoryMax=4G -p MemorySwapMax=0
-elif mkdir /sys/fs/cgroup/everywhere 2>/dev/null; then
-  echo 4G >/sys/fs/cgroup/everywhere/memory.max &&
-    try memory sh -c 'echo $$ >/sys/fs/cgroup/everywhere/cgroup.procs; exec "$@"' sh
-  rmdir /sys/fs/cgroup/everywhere
-elif mkdir /sys/fs/cgroup/memory/everywhere 2>/dev/null; then
-  echo 4G >/sys/fs/cgroup/memory/everywhere/memory.limit_in_bytes &&
-    try memory sh -c 'echo $$ >/sys/fs/cgroup/memory/everywhere/cgroup.procs; exec "$@"' sh
-  rmdir /sys/fs/cgroup/memory/everywhere
+elif [[ -e /sys/fs/cgroup/cgroup.controllers ]] &&
+  mkdir "/sys/fs/cgroup/everywhere-$$" 2>/dev/null; then
+  echo 4G >"/sys/fs/cgroup/everywhere-$$/memory.max" &&
+    try memory sh -c 'echo $$ >"/sys/fs/cgroup/$0/cgroup.procs"; exec "$@"' "everywhere-$$"
+  rmdir "/sys/fs/cgroup/everywhere-$$"
+elif mkdir "/sys/fs/cgroup/memory/everywhere-$$" 2>/dev/null; then
+  echo 4G >"/sys/fs/cgroup/memory/everywhere-$$/memory.limit_in_bytes" &&
+    try memory sh -c 'echo $$ >"/sys/fs/cgroup/memory/$0/cgroup.procs"; exec "$@"' "everywhere-$$"
+  rmdir "/sys/fs/cgroup/memory/everywhere-$$"
 else
   untried memory "needs systemd or a cgroup that may be written"
 fi
