@@ -13,7 +13,7 @@ WEIGHTS := _build/mnist.safetensors
 LIVE := _static/live/draw.bin
 BOOK := _build/whole
 CHAPTERS := $(wildcard chapters/*.ipynb chapters/*/*.ipynb)
-PACKAGE := $(wildcard mnist_tutorial/*.py)
+CORE := $(wildcard mnist_tutorial/*.py)
 SOURCES := $(CHAPTERS) $(wildcard *.md _config.yml _toc.yml references.bib _ext/*.py _static/book.* _static/site/* _static/live/*.mjs _static/live/*.css)
 EXTRAS := .venv-extras
 FRESH := _build/fresh
@@ -158,13 +158,13 @@ clean: ## remove all that was built; .venv stays
 help: ## show this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 12
 
-$(WEIGHTS): $(INSTALLED) $(PACKAGE)
+$(WEIGHTS): $(INSTALLED) $(CORE)
 	@mkdir -p $(@D)
 	$(BIN)/python -m mnist_tutorial --save $@
 
 # Written last of its kind, draw.bin stands for all that the living parts load.
-$(LIVE): $(INSTALLED) $(PACKAGE)
-	$(BIN)/python -m mnist_tutorial.live $(@D)
+$(LIVE): $(INSTALLED) $(CORE) mnist_tutorial/book/live.py
+	$(BIN)/python -m mnist_tutorial.book.live $(@D)
 
 # The guard notices what the builder doesn't: version 2 would build nothing and be content.
 $(BOOK): $(INSTALLED) $(LIVE) $(SOURCES) tools/check_book.py

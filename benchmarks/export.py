@@ -28,10 +28,12 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from mnist_tutorial import predict, service, spark_job
+from mnist_tutorial import predict
+from mnist_tutorial.book.notebook import load_or_train
 from mnist_tutorial.config import Config
 from mnist_tutorial.data import load_mnist, write_whole
-from mnist_tutorial.export import (
+from mnist_tutorial.serving import service, spark_job
+from mnist_tutorial.serving.export import (
     OPSET,
     RESULTS,
     TOLERANCE,
@@ -41,7 +43,6 @@ from mnist_tutorial.export import (
     measured,
     run_stablehlo,
 )
-from mnist_tutorial.notebook import load_or_train
 
 PACKAGES = ("jax", "numpy", "onnx", "onnxruntime", "pyspark", "pyarrow", "starlette", "uvicorn")
 JSON, PNG = "application/json", "image/png"

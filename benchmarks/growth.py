@@ -17,8 +17,8 @@ import jax
 import jax.numpy as jnp
 
 from mnist_tutorial import Config, load_mnist
-from mnist_tutorial.experiments import small, train_many
-from mnist_tutorial.plots import BLUE, ORANGE, panels
+from mnist_tutorial.book.plots import BLUE, ORANGE, panels
+from mnist_tutorial.further.sweeps import small, train_many
 from mnist_tutorial.training import create_state, train_epoch
 
 SETTINGS = {

@@ -10,8 +10,8 @@ import sys
 from pathlib import Path
 
 from mnist_tutorial.data import load_mnist, write_whole
-from mnist_tutorial.experiments import run
-from mnist_tutorial.findings import EXPERIMENTS, STORED
+from mnist_tutorial.further.replications import EXPERIMENTS, STORED
+from mnist_tutorial.further.sweeps import run
 
 WORK = Path("_build/findings")
 

@@ -22,7 +22,7 @@ import mnist_tutorial
 from mnist_tutorial.config import Config
 from mnist_tutorial.data import Dataset, load_mnist, write_whole
 from mnist_tutorial.evaluation import evaluate
-from mnist_tutorial.recipes import MEASURED, NORMALIZED, RECIPES, normalize, train
+from mnist_tutorial.further.recipes import MEASURED, NORMALIZED, RECIPES, normalize, train
 from mnist_tutorial.training import fit
 
 TAUGHT = RECIPES | {"normalised": NORMALIZED}

@@ -1,7 +1,7 @@
 """The road to 99.7 %, measured: `python -m benchmarks.road`.
 
-Trains every step of `mnist_tutorial.road`, several seeds each, in processes of one core. Each
-training that is done is kept in `_build/road`, so that a stopped command goes on where it was.
+Trains every step of `mnist_tutorial.further.road`, several seeds each, in processes of one core.
+Each training that is done is kept in `_build/road`, so that a stopped command goes on where it was.
 The test images are opened once, at the end of each training. With `--save`, what was measured
 goes into the package, where the chapter reads it.
 """
@@ -25,7 +25,7 @@ import numpy as np
 
 from mnist_tutorial.config import Config
 from mnist_tutorial.data import Dataset, load_mnist, write_whole
-from mnist_tutorial.road import (
+from mnist_tutorial.further.road import (
     RESULTS,
     SEEDS,
     SHIFTS,

@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 from typing import Any, NoReturn
 
-from mnist_tutorial import processes
 from mnist_tutorial.config import Config
+from mnist_tutorial.scale import processes
 
 # What is slow to import waits until the arguments are known to be good.
 
@@ -191,7 +191,7 @@ def run(
     """
     import jax
 
-    from mnist_tutorial import devices
+    from mnist_tutorial.book.progress import Progress
     from mnist_tutorial.checkpoints import (
         keep_compiled,
         save_model,
@@ -199,9 +199,9 @@ def run(
     )
     from mnist_tutorial.data import load_mnist
     from mnist_tutorial.evaluation import evaluate, report
+    from mnist_tutorial.further.recipes import RECIPES, train
     from mnist_tutorial.model import count_parameters
-    from mnist_tutorial.progress import Progress
-    from mnist_tutorial.recipes import RECIPES, train
+    from mnist_tutorial.scale import devices
     from mnist_tutorial.training import History, TrainState, fit
 
     first = jax.process_index() == 0

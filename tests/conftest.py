@@ -4,7 +4,7 @@ import pytest
 
 from mnist_tutorial.config import Config
 from mnist_tutorial.data import load_mnist
-from mnist_tutorial.experiments import small
+from mnist_tutorial.further.sweeps import small
 from mnist_tutorial.training import fit
 
 

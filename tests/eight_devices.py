@@ -7,10 +7,11 @@ import json
 import jax
 import numpy as np
 
-from mnist_tutorial import devices, evaluation, training
+from mnist_tutorial import evaluation, training
 from mnist_tutorial.config import Config
 from mnist_tutorial.data import Dataset, Examples, load_mnist
 from mnist_tutorial.model import predict
+from mnist_tutorial.scale import devices
 
 # Not ReLU: at its corner the last digit decides whether a weight learns, and more digits follow.
 SMALL = Config(hidden_units=16, batch_size=32, num_epochs=2, learning_rate=0.05, activation="tanh")

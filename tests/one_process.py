@@ -6,7 +6,8 @@ import sys
 import jax
 import numpy as np
 
-from mnist_tutorial import __main__, devices
+from mnist_tutorial import __main__
+from mnist_tutorial.scale import devices
 
 rows = []  # of each array, those that this process handed in
 

@@ -5,7 +5,7 @@ import pytest
 from flax import nnx
 
 from mnist_tutorial.config import Config
-from mnist_tutorial.convolution import ConvNet, convolve, halve
+from mnist_tutorial.further.convolution import ConvNet, convolve, halve
 
 CHANNELS = (3, 4, 5, 6)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mnist_tutorial import devices
+from mnist_tutorial.scale import devices
 
 RUNS = ["32, 8", "30, 8", "31, 3"]  # batch size, devices
 ROOT = Path(__file__).parents[1]

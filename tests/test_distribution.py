@@ -65,7 +65,7 @@ def package_files() -> dict[str, Path]:
     }
     for suffix in ("mjs", "css"):
         for path in (ROOT / "_static" / "live").glob(f"*.{suffix}"):
-            files[f"mnist_tutorial/browser/{path.name}"] = path
+            files[f"mnist_tutorial/book/browser/{path.name}"] = path
     return files
 
 

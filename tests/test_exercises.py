@@ -6,10 +6,10 @@ import jax
 import numpy as np
 import pytest
 
-from mnist_tutorial import exercises
+from mnist_tutorial.book import exercises
+from mnist_tutorial.book.exercises import check
 from mnist_tutorial.config import Config
 from mnist_tutorial.data import Examples
-from mnist_tutorial.exercises import check
 
 PROBABILITIES = np.array([[0.9, 0.1], [0.6, 0.4], [0.2, 0.8]])
 CONFUSION = np.array([[50, 1, 2], [0, 60, 7], [3, 0, 70]])

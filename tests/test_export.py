@@ -9,11 +9,11 @@ import pytest
 import safetensors.numpy
 
 from benchmarks import export as benchmark
-from mnist_tutorial import export, service
 from mnist_tutorial.checkpoints import load_model, save_model
 from mnist_tutorial.config import Config
-from mnist_tutorial.export import ExportError, compare, main, run_stablehlo, to_stablehlo
 from mnist_tutorial.model import create_model, predict
+from mnist_tutorial.serving import export, service
+from mnist_tutorial.serving.export import ExportError, compare, main, run_stablehlo, to_stablehlo
 from mnist_tutorial.training import fit
 
 SMALL = Config(hidden_units=12)

@@ -28,7 +28,7 @@ import safetensors.numpy
 from PIL import Image
 
 from mnist_tutorial import data as data_module
-from mnist_tutorial import live, recipes
+from mnist_tutorial.book import live
 from mnist_tutorial.checkpoints import (
     CheckpointError,
     load_model,
@@ -38,6 +38,7 @@ from mnist_tutorial.checkpoints import (
 )
 from mnist_tutorial.config import Config
 from mnist_tutorial.data import DataError, Examples
+from mnist_tutorial.further import recipes
 from mnist_tutorial.model import create_model
 from mnist_tutorial.training import fit
 

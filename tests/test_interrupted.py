@@ -24,7 +24,7 @@ import safetensors.numpy
 
 from mnist_tutorial import __main__ as command
 from mnist_tutorial import data as data_module
-from mnist_tutorial import live
+from mnist_tutorial.book import live
 from mnist_tutorial.checkpoints import load_training
 from mnist_tutorial.config import Config
 from mnist_tutorial.data import Examples, write_whole
@@ -35,7 +35,7 @@ TINY = dict(num_epochs=8, hidden_units=8, num_validation=59_000)
 
 # Processes are forked from one that has imported everything and started nothing.
 context = multiprocessing.get_context("forkserver")
-context.set_forkserver_preload(["tests.test_interrupted", "mnist_tutorial.recipes"])
+context.set_forkserver_preload(["tests.test_interrupted", "mnist_tutorial.further.recipes"])
 
 
 def in_child(cache, step, work, *arguments):

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
-from mnist_tutorial import live
+from mnist_tutorial.book import live
 from mnist_tutorial.config import Config
 from mnist_tutorial.data import Examples
 from mnist_tutorial.model import create_model

@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 from jax.errors import JaxRuntimeError
 
-from mnist_tutorial import __main__, processes
+from mnist_tutorial import __main__
 from mnist_tutorial.__main__ import main
 from mnist_tutorial.checkpoints import load_model
 from mnist_tutorial.config import Config
 from mnist_tutorial.evaluation import evaluate
+from mnist_tutorial.scale import processes
 
 QUICK = ["--num-epochs", "1", "--hidden-units", "16", "--num-validation", "50000"]
 

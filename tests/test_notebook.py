@@ -6,7 +6,8 @@ import jax
 import numpy as np
 import pytest
 
-from mnist_tutorial import data, notebook
+from mnist_tutorial import data
+from mnist_tutorial.book import notebook
 from mnist_tutorial.config import Config
 from mnist_tutorial.model import MLP
 

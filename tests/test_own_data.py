@@ -11,7 +11,7 @@ from PIL import Image
 from mnist_tutorial import data as data_module
 from mnist_tutorial.config import Config
 from mnist_tutorial.data import PREPARED, DataError, Examples, load_mnist
-from mnist_tutorial.own_data import DRAWN, centred, load_folder, split
+from mnist_tutorial.further.own_data import DRAWN, centred, load_folder, split
 
 RNG = np.random.default_rng(0)
 TWO = Config(num_classes=2)

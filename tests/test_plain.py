@@ -8,8 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from mnist_tutorial import plain
 from mnist_tutorial.config import Config
+from mnist_tutorial.further import plain
 from mnist_tutorial.model import create_model
 from mnist_tutorial.training import fit
 from tests.numpy_network import NumpyNetwork

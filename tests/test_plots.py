@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mnist_tutorial import plots
+from mnist_tutorial.book import plots
 from mnist_tutorial.evaluation import Evaluation, confusion_matrix, metrics
 from mnist_tutorial.training import History
 

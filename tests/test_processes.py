@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
-from mnist_tutorial import processes
 from mnist_tutorial.__main__ import main
+from mnist_tutorial.scale import processes
 
 ROOT = Path(__file__).parents[1]
 # 999 images, 32 in a batch: neither the images nor the last batch divide by two.

@@ -9,9 +9,16 @@ from scipy.ndimage import affine_transform
 from mnist_tutorial import training
 from mnist_tutorial.config import Config
 from mnist_tutorial.data import Examples
-from mnist_tutorial.experiments import small
+from mnist_tutorial.further.recipes import (
+    RECIPES,
+    Recipe,
+    distort,
+    make_optimizer,
+    normalize,
+    train,
+)
+from mnist_tutorial.further.sweeps import small
 from mnist_tutorial.model import create_model
-from mnist_tutorial.recipes import RECIPES, Recipe, distort, make_optimizer, normalize, train
 
 KEY = jax.random.key(0)
 
@@ -180,7 +187,7 @@ def test_every_update_distorts_anew(few, monkeypatch):
         )
         return distort(key, images, recipe)
 
-    monkeypatch.setattr("mnist_tutorial.recipes.distort", spy)
+    monkeypatch.setattr("mnist_tutorial.further.recipes.distort", spy)
     config = Config(hidden_units=8, batch_size=32, num_epochs=2)
     train(Recipe(config, shift=1.0), few)
     jax.effects_barrier()
@@ -202,7 +209,7 @@ def test_no_distortion_shares_its_randomness_with_weights_or_batches(few, monkey
         jax.debug.callback(lambda data: keys.append(data.tolist()), jax.random.key_data(key))
         return distort(key, images, recipe)
 
-    monkeypatch.setattr("mnist_tutorial.recipes.distort", spy)
+    monkeypatch.setattr("mnist_tutorial.further.recipes.distort", spy)
     train(Recipe(Config(hidden_units=8, batch_size=32, num_epochs=1), shift=1.0), few)
     jax.effects_barrier()
     init_key, shuffle_key = jax.random.split(jax.random.key(Config().seed))

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from benchmarks import road as benchmark
-from mnist_tutorial import road
 from mnist_tutorial.config import Config
-from mnist_tutorial.convolution import ConvNet
 from mnist_tutorial.evaluation import evaluate
+from mnist_tutorial.further import road
+from mnist_tutorial.further.convolution import ConvNet
+from mnist_tutorial.further.road import STEPS, Step, answer, average, move, train
 from mnist_tutorial.model import MLP, predict
-from mnist_tutorial.road import STEPS, Step, answer, average, move, train
 
 TINY = Config(batch_size=40, num_epochs=2, learning_rate=0.004)
 STEP = Step(TINY, shift=1.0, averaging=0.5, channels=(2, 3, 3, 4))
@@ -76,7 +76,7 @@ def test_without_averaging_the_last_network_is_returned(few):
 
 def test_a_step_without_averaging_is_training_by_a_recipe(few):
     """The network of chapter 5, with smoothing and distortion: `recipes.train` to the bit."""
-    from mnist_tutorial import recipes
+    from mnist_tutorial.further import recipes
 
     config = dataclasses.replace(TINY, hidden_units=16)
     means = dict(shift=1.0, label_smoothing=0.1)
@@ -96,7 +96,7 @@ def test_what_batch_norm_remembers_is_learnt_but_not_counted(few):
 
 
 def test_a_convolutional_network_learns(mnist):
-    from mnist_tutorial.experiments import small
+    from mnist_tutorial.further.sweeps import small
 
     config = dataclasses.replace(TINY, num_epochs=3)
     step = dataclasses.replace(STEP, config=config, averaging=0.9, channels=(4, 8, 8, 16))

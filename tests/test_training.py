@@ -7,7 +7,7 @@ import pytest
 
 from mnist_tutorial.config import Config
 from mnist_tutorial.data import Dataset, Examples
-from mnist_tutorial.experiments import small
+from mnist_tutorial.further.sweeps import small
 from mnist_tutorial.training import (
     create_state,
     cross_entropy,

@@ -421,5 +421,5 @@ def kernel_environment() -> dict[str, str]:
     paths = [str(Path(__file__).resolve().parents[1]), os.environ.get("PYTHONPATH", "")]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
     environment.pop("PYTEST_CURRENT_TEST", None)
-    environment["MNIST_TUTORIAL_PAGE"] = "1"  # what mnist_tutorial.live shows: its place only
+    environment["MNIST_TUTORIAL_PAGE"] = "1"  # what mnist_tutorial.book.live shows: its place only
     return environment

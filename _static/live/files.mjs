@@ -1,4 +1,4 @@
-// Reads what mnist_tutorial/live.py wrote: safetensors files, compressed with gzip.
+// Reads what mnist_tutorial/book/live.py wrote: safetensors files, compressed with gzip.
 
 const TYPES = { U8: Uint8Array, I8: Int8Array, F32: Float32Array };
 

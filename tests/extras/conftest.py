@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from mnist_tutorial import Config, load_mnist, predict
-from mnist_tutorial.export import export
-from mnist_tutorial.notebook import load_or_train
+from mnist_tutorial.book.notebook import load_or_train
+from mnist_tutorial.serving.export import export
 
 
 @pytest.fixture(scope="session")

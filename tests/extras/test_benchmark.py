@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from benchmarks import export as benchmark
-from mnist_tutorial import service
+from mnist_tutorial.serving import service
 
 
 @pytest.fixture

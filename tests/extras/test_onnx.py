@@ -7,11 +7,11 @@ import onnxruntime
 import pytest
 from onnx import reference
 
-from mnist_tutorial import export
 from mnist_tutorial.checkpoints import save_model
 from mnist_tutorial.config import Config
-from mnist_tutorial.export import main, run_onnx, to_onnx
 from mnist_tutorial.model import create_model, predict
+from mnist_tutorial.serving import export
+from mnist_tutorial.serving.export import main, run_onnx, to_onnx
 
 
 def test_onnx_runtime_gives_the_same_answers_to_all_test_images(network):

@@ -18,8 +18,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mnist_tutorial import service
-from mnist_tutorial.service import MAX_BODY, MAX_IMAGES, MAX_WAITING, Network, Refused
+from mnist_tutorial.serving import service
+from mnist_tutorial.serving.service import MAX_BODY, MAX_IMAGES, MAX_WAITING, Network, Refused
 
 # On a server there is the file alone, without the libraries that trained the network.
 ALONE = """

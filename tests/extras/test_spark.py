@@ -10,7 +10,7 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 
-from mnist_tutorial import spark_job
+from mnist_tutorial.serving import spark_job
 
 NUM_FILES = 5
 

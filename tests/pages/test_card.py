@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
-from mnist_tutorial import live
+from mnist_tutorial.book import live
 from tests.pages.test_live import STROKES, TRAIN, draw, read
 
 CARD, PROCESSOR = "your graphics card", "your processor"

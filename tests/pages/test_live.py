@@ -11,10 +11,11 @@ import pytest
 import safetensors.numpy
 from playwright.sync_api import expect
 
-from mnist_tutorial import Config, live
+from mnist_tutorial import Config
+from mnist_tutorial.book import live
 from mnist_tutorial.checkpoints import load_model
+from mnist_tutorial.further.own_data import DRAWN, load_folder
 from mnist_tutorial.model import predict
-from mnist_tutorial.own_data import DRAWN, load_folder
 from mnist_tutorial.training import create_state, train_step
 from tests.pages.conftest import HTML
 

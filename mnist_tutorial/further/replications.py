@@ -1,7 +1,7 @@
 """Two published findings on a small scale: what is run, and what was found.
 
 Each of EXPERIMENTS is run by `python -m benchmarks.lab`, minutes in all, and its results are
-stored beside this module in the form in which `experiments.run` stores them.
+stored in `results/replications` in the form in which `sweeps.run` stores them.
 """
 
 from collections.abc import Callable
@@ -12,13 +12,13 @@ import numpy as np
 
 from mnist_tutorial.config import Config
 from mnist_tutorial.data import Dataset, Examples
-from mnist_tutorial.experiments import Row, grid, load_rows, small
+from mnist_tutorial.further.sweeps import Row, grid, load_rows, small
 
-STORED = Path(__file__).parent / "findings"
+STORED = Path(__file__).parent / "results" / "replications"
 
 
 class Experiment(NamedTuple):
-    """What `experiments.run` needs: the configurations, the data, and what to keep."""
+    """What `sweeps.run` needs: the configurations, the data, and what to keep."""
 
     configs: list[Config]
     data: Dataset

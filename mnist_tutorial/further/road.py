@@ -18,13 +18,13 @@ import optax
 from flax import nnx
 
 from mnist_tutorial.config import Config, variable
-from mnist_tutorial.convolution import ConvNet
 from mnist_tutorial.data import Dataset, Examples
+from mnist_tutorial.further.convolution import ConvNet
+from mnist_tutorial.further.recipes import Recipe, distort, make_optimizer
 from mnist_tutorial.model import MLP, create_model, predict
-from mnist_tutorial.recipes import Recipe, distort, make_optimizer
 from mnist_tutorial.training import History, TrainState, Updated, fit, measure, train_epoch
 
-RESULTS = Path(__file__).parent / "road.json"
+RESULTS = Path(__file__).parent / "results" / "road.json"
 Network = MLP | ConvNet
 
 

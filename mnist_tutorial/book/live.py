@@ -1,7 +1,7 @@
 """The parts of the book that answer: what they need from the package, and how a notebook
 shows them.
 
-    python -m mnist_tutorial.live FOLDER
+    python -m mnist_tutorial.book.live FOLDER
 
 trains the tutorial's network and writes, beside the modules of `_static/live`, the files that
 the built pages load. All are safetensors, compressed with gzip.
@@ -31,7 +31,7 @@ from mnist_tutorial.training import create_state, fit
 
 PACKAGED = Path(__file__).parent / "browser"
 # A checkout has the modules where the pages want them; installed, they lie in the package.
-MODULES = PACKAGED if PACKAGED.is_dir() else Path(__file__).parents[1] / "_static" / "live"
+MODULES = PACKAGED if PACKAGED.is_dir() else Path(__file__).parents[2] / "_static" / "live"
 NUM_TRAIN, NUM_VALIDATION = 12_000, 2_000  # images of "train it here": 2.3 MB compressed
 FRAME_STYLE = """
 :root { color-scheme: light dark }

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from benchmarks import lab
-from mnist_tutorial import experiments, findings
 from mnist_tutorial.config import Config
-from mnist_tutorial.experiments import load_rows, run
-from mnist_tutorial.findings import EXPERIMENTS, STORED, epochs_until, stored
+from mnist_tutorial.further import replications, sweeps
+from mnist_tutorial.further.replications import EXPERIMENTS, STORED, epochs_until, stored
+from mnist_tutorial.further.sweeps import load_rows, run
 
 VARIABLES = Config.__dataclass_fields__
 
@@ -19,7 +19,7 @@ def test_what_is_stored_is_what_the_code_would_run(mnist, name):
     configs, data, keep = EXPERIMENTS[name](mnist)
     rows, made_by = load_rows(STORED / f"{name}.json")
     assert [Config(**{k: row[k] for k in VARIABLES}) for row in rows] == configs
-    assert made_by["data"] == experiments._versions(data)["data"]
+    assert made_by["data"] == sweeps._versions(data)["data"]
     for row, config in zip(rows, configs, strict=True):
         assert set(row) - set(VARIABLES) == {*keep, "seconds"} and row["seconds"] > 0
         assert all(len(row[metric]) == config.num_epochs for metric in keep)
@@ -93,7 +93,7 @@ def test_the_command_resumes_and_saves(few, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(lab, "load_mnist", lambda: few)
     monkeypatch.setattr(lab, "WORK", tmp_path / "work")
     monkeypatch.setattr(lab, "STORED", tmp_path / "stored")
-    tiny = {"tiny": lambda data: findings.Experiment([config], data, ("train_loss",))}
+    tiny = {"tiny": lambda data: replications.Experiment([config], data, ("train_loss",))}
     monkeypatch.setattr(lab, "EXPERIMENTS", tiny)
     lab.main([])
     first = (tmp_path / "work/tiny.json").read_bytes()
@@ -108,11 +108,11 @@ def test_the_command_resumes_and_saves(few, tmp_path, monkeypatch, capsys):
 
 def steps(rows, batch_size, momentum):
     """The best rate's mean updates to the goal, and whether both its neighbours were tried."""
-    rates = findings.RATES[momentum][batch_size > 128]
+    rates = replications.RATES[momentum][batch_size > 128]
     means = [
         np.mean(
             [
-                epochs_until(row["validation_accuracy"], findings.GOAL) * 4_096 / batch_size
+                epochs_until(row["validation_accuracy"], replications.GOAL) * 4_096 / batch_size
                 for row in rows
                 if (row["batch_size"], row["momentum"], row["learning_rate"])
                 == (batch_size, momentum, rate)
@@ -126,8 +126,8 @@ def steps(rows, batch_size, momentum):
 
 def test_the_findings_show_what_the_chapter_says():
     rows = stored("batch-sizes")
-    for momentum in findings.RATES:
-        found = [steps(rows, size, momentum) for size in findings.BATCHES]
+    for momentum in replications.RATES:
+        found = [steps(rows, size, momentum) for size in replications.BATCHES]
         assert all(inside for _, inside in found)  # no best rate is the first or last tried
         updates = [each for each, _ in found]
         assert updates[0] / updates[2] > 3 and updates[-3] / updates[-1] < 1.3

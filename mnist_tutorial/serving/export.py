@@ -1,6 +1,6 @@
 """Going further: the trained network as files that other systems read.
 
-    python -m mnist_tutorial.export WEIGHTS FOLDER
+    python -m mnist_tutorial.serving.export WEIGHTS FOLDER
 
 Each file takes images, (n, num_rows, num_columns) uint8 for any n, and gives what `predict`
 gives. `mnist.stablehlo` is a compiled program that needs JAX and nothing else, `mnist.onnx` is
@@ -30,7 +30,7 @@ from mnist_tutorial.model import MLP, predict
 PLATFORMS = ("cpu", "cuda", "tpu")  # what the StableHLO program is compiled for, where it runs
 TOLERANCE = 1e-5  # how far a probability may be from the network's own
 OPSET, IR_VERSION = 17, 8  # of ONNX: of 2022, so that older runtimes read the file too
-RESULTS = Path(__file__).parent / "export.json"
+RESULTS = Path(__file__).parent / "results.json"
 
 
 class ExportError(Exception):
@@ -190,7 +190,7 @@ def measured() -> dict[str, Any]:
 def main(arguments: list[str] | None = None) -> int:
     """Runs the command. Returns 0 for success, 1 where files or packages let it down."""
     parser = argparse.ArgumentParser(
-        prog="python -m mnist_tutorial.export",
+        prog="python -m mnist_tutorial.serving.export",
         description="Write a trained network as files that other systems read.",
     )
     parser.add_argument("weights", type=Path, help="what python -m mnist_tutorial saved")

@@ -4,10 +4,10 @@ import jax
 import numpy as np
 import pytest
 
-from mnist_tutorial import experiments
 from mnist_tutorial.checkpoints import CheckpointError
 from mnist_tutorial.config import Config
-from mnist_tutorial.experiments import METRICS, collect, grid, load_rows, run, small, train_many
+from mnist_tutorial.further import sweeps
+from mnist_tutorial.further.sweeps import METRICS, collect, grid, load_rows, run, small, train_many
 from mnist_tutorial.training import fit
 
 SMALL = Config(hidden_units=16, batch_size=32, num_epochs=2, learning_rate=0.05)
@@ -92,7 +92,7 @@ def test_networks_of_one_shape_are_trained_at_once(few, monkeypatch):
         groups.append(len(configs))
         return train_many(configs, data)
 
-    monkeypatch.setattr(experiments, "train_many", counted)
+    monkeypatch.setattr(sweeps, "train_many", counted)
     configs = [
         *grid(TINY, learning_rate=[0.1, 0.2], l2=[0.0, 0.1], batch_size=[50, 100]),
         dataclasses.replace(TINY, num_epochs=1),
@@ -117,12 +117,12 @@ def test_a_stopped_run_goes_on_and_gives_the_same_table(few, tmp_path, monkeypat
         trained.append(configs[0].hidden_units)
         return train_many(configs, data)
 
-    monkeypatch.setattr(experiments, "train_many", stops)
+    monkeypatch.setattr(sweeps, "train_many", stops)
     with pytest.raises(Stopped):
         run(configs, few, store)
     monkeypatch.undo()
     monkeypatch.setattr(
-        experiments, "train_many", lambda *a: trained.append(a[0][0].hidden_units) or train_many(*a)
+        sweeps, "train_many", lambda *a: trained.append(a[0][0].hidden_units) or train_many(*a)
     )
     resumed = run(configs, few, store)
     assert trained == [3, 4, 5]  # each once
@@ -138,7 +138,7 @@ def test_more_seeds_train_only_what_is_new(few, tmp_path, monkeypatch):
     run(grid(TINY, seed=[0]), few, tmp_path / "rows")
     seeds = []
     monkeypatch.setattr(
-        experiments, "train_many", lambda *a: seeds.extend(c.seed for c in a[0]) or train_many(*a)
+        sweeps, "train_many", lambda *a: seeds.extend(c.seed for c in a[0]) or train_many(*a)
     )
     run(grid(TINY, seed=[0, 1, 2]), few, tmp_path / "rows")
     assert seeds == [1, 2]

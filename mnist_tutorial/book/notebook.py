@@ -8,6 +8,7 @@ from typing import Any
 from IPython.display import Markdown
 from matplotlib_inline.backend_inline import set_matplotlib_formats
 
+from mnist_tutorial.book.progress import Progress
 from mnist_tutorial.checkpoints import (
     CheckpointError,
     keep_compiled,
@@ -17,7 +18,6 @@ from mnist_tutorial.checkpoints import (
 )
 from mnist_tutorial.config import Config
 from mnist_tutorial.data import Dataset
-from mnist_tutorial.progress import Progress
 from mnist_tutorial.training import History, TrainState, fit
 
 

@@ -1,6 +1,6 @@
 """Going further: the exported network as a small HTTP service.
 
-    python -m mnist_tutorial.service mnist.onnx
+    python -m mnist_tutorial.serving.service mnist.onnx
 
 It needs numpy, pillow, starlette, uvicorn and onnxruntime; neither JAX nor the rest of this
 package: copied to a server, the file runs by itself. Ask it with a PNG file, or with JSON:
@@ -57,7 +57,7 @@ class Network:
       num_batches, num_images: what was scored so far.
 
     Raises:
-      ValueError: the file holds no network that `mnist_tutorial.export` wrote.
+      ValueError: the file holds no network that `mnist_tutorial.serving.export` wrote.
     """
 
     def __init__(self, path: Path, max_batch: int = MAX_BATCH):
@@ -275,7 +275,7 @@ def _short(value: object) -> str:
 def main(arguments: list[str] | None = None) -> int:
     """Serves until SIGTERM or Ctrl-C; requests under way are answered first."""
     parser = argparse.ArgumentParser(
-        prog="python -m mnist_tutorial.service", description="Serve an exported network."
+        prog="python -m mnist_tutorial.serving.service", description="Serve an exported network."
     )
     parser.add_argument("network", type=Path, help="the mnist.onnx that the export wrote")
     parser.add_argument("--host", default="127.0.0.1", help="default: for this machine only")

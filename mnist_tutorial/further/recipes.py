@@ -22,7 +22,7 @@ from mnist_tutorial.data import Dataset, Examples
 from mnist_tutorial.model import MLP, create_model
 from mnist_tutorial.training import History, TrainState, Updated, fit, measure
 
-MEASURED = Path(__file__).parent / "measured.json"
+MEASURED = Path(__file__).parent / "results" / "recipes.json"
 SPREAD = 5.5, 4.0  # standard deviation of a normalised digit's ink, down and across, in pixels
 
 

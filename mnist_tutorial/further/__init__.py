@@ -1,0 +1,1 @@
+"""Going further: what the optional chapters teach, on top of the seven."""
