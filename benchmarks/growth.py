@@ -18,7 +18,7 @@ import jax.numpy as jnp
 
 from mnist_tutorial import Config, load_mnist
 from mnist_tutorial.book.plots import BLUE, ORANGE, panels
-from mnist_tutorial.further.sweeps import small, train_many
+from mnist_tutorial.further.sweeps import subset, train_many
 from mnist_tutorial.training import create_state, train_epoch
 
 SETTINGS = {
@@ -50,7 +50,7 @@ def trainings(num_images: int) -> dict[str, dict[int, Callable[[], object]]]:
 
     def many(count: int) -> Callable:
         config = replace(base, num_epochs=1, hidden_units=100)
-        few = small(data, num_images // 10)
+        few = subset(data, num_images // 10)
         few = few._replace(validation=few.train)
         return lambda: train_many([replace(config, seed=i) for i in range(count)], few)
 

@@ -22,17 +22,19 @@ import mnist_tutorial
 from mnist_tutorial.config import Config
 from mnist_tutorial.data import Dataset, load_mnist, write_whole
 from mnist_tutorial.evaluation import evaluate
-from mnist_tutorial.further.recipes import MEASURED, NORMALIZED, RECIPES, normalize, train
+from mnist_tutorial.further.recipes import DESKEWED, MEASURED, RECIPES, deskew, fit_recipe
 from mnist_tutorial.training import fit
 
-TAUGHT = RECIPES | {"normalised": NORMALIZED}
+TAUGHT = RECIPES | {"normalised": DESKEWED}
 
 
 def trainings(variables: dict) -> dict[str, Callable]:
     """For each recipe, how to train by it; `variables` are changed in all of them."""
     methods: dict[str, Callable] = {"original": partial(fit, Config(**variables))}
     for name, recipe in TAUGHT.items():
-        methods[name] = partial(train, replace(recipe, config=replace(recipe.config, **variables)))
+        methods[name] = partial(
+            fit_recipe, replace(recipe, config=replace(recipe.config, **variables))
+        )
     return methods
 
 
@@ -40,7 +42,7 @@ def measure(name: str, train: Callable, data: Dataset) -> dict:
     """Trains once; the first epoch's seconds hold the compilation, and any normalising."""
     start = time.perf_counter()
     if name == "normalised":
-        data = Dataset(*map(normalize, data))
+        data = Dataset(*map(deskew, data))
     before = time.perf_counter() - start
     state, history = train(data)
     return {

@@ -25,19 +25,19 @@ import numpy as np
 
 from mnist_tutorial.config import Config
 from mnist_tutorial.data import Dataset, load_mnist, write_whole
+from mnist_tutorial.further.recipes import with_seed
 from mnist_tutorial.further.road import (
     RESULTS,
     SEEDS,
     SHIFTS,
-    STEPS,
+    STAGES,
     TOGETHER,
-    Step,
+    Stage,
     accuracy,
     answer,
-    num_parameters,
-    train,
-    with_seed,
+    fit_stage,
 )
+from mnist_tutorial.model import count_parameters
 from mnist_tutorial.training import fit
 
 KEPT = Path("_build/road")
@@ -49,22 +49,22 @@ ONE_CORE = {
 }
 
 
-def seeded(name: str, seed: int) -> Step | Config:
+def seeded(name: str, seed: int) -> Stage | Config:
     """A step of the road, to be trained from this seed."""
-    step = STEPS[name]
+    step = STAGES[name]
     return (
         dataclasses.replace(step, seed=seed) if isinstance(step, Config) else with_seed(step, seed)
     )
 
 
-def about(step: Step | Config) -> dict:
+def about(step: Stage | Config) -> dict:
     """What makes a training: its configuration and the libraries. JSON gives it back as it is."""
     versions = {name: importlib.metadata.version(name) for name in PACKAGES}
     written = {"configuration": dataclasses.asdict(step), "versions": versions}
     return json.loads(json.dumps(written))
 
 
-def measure(step: Step | Config, data: Dataset) -> tuple[dict, dict[str, np.ndarray]]:
+def measure(step: Stage | Config, data: Dataset) -> tuple[dict, dict[str, np.ndarray]]:
     """Trains once, then opens the test images.
 
     Returns:
@@ -74,11 +74,11 @@ def measure(step: Step | Config, data: Dataset) -> tuple[dict, dict[str, np.ndar
     if isinstance(step, Config):
         model = fit(step, data)[0].model
     else:
-        model, _ = train(step, data)
+        model, _ = fit_stage(step, data)
     told = about(step) | {
         "seconds": round(time.perf_counter() - wall, 1),
         "cpu_seconds": round(time.process_time() - cpu, 1),
-        "parameters": num_parameters(model),
+        "parameters": count_parameters(model),
     }
     answers = {}
     for split in ("validation", "test"):
@@ -143,7 +143,7 @@ def collect(names: list[str]) -> dict:
             runs.append(run | {key: told[key] for key in ("seconds", "cpu_seconds")})
             all_answers.append(answers)
         steps[name] = {
-            "configuration": about(STEPS[name])["configuration"],
+            "configuration": about(STAGES[name])["configuration"],
             "parameters": told["parameters"],
             "runs": runs,
         }
@@ -182,7 +182,7 @@ def main(arguments: list[str] | None = None) -> None:
         description=__doc__.splitlines()[0],
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
-    parser.add_argument("--steps", nargs="+", choices=STEPS, default=list(STEPS), metavar="STEP")
+    parser.add_argument("--steps", nargs="+", choices=STAGES, default=list(STAGES), metavar="STEP")
     parser.add_argument("--processes", type=int, default=os.cpu_count(), help="trainings at once")
     parser.add_argument(
         "--seeds",
@@ -193,7 +193,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--one", type=int, metavar="SEED", help="train from this seed only, here")
     parser.add_argument("--save", action="store_true", help=f"write {RESULTS.name}")
     options = parser.parse_args(arguments)
-    if options.save and options.steps != list(STEPS):
+    if options.save and options.steps != list(STAGES):
         parser.error("--save needs all steps")
     if options.one is not None:
         for name in options.steps:

@@ -8,15 +8,15 @@ script needs; each is imported when it is first used.
 
 import importlib
 import importlib.abc
-import importlib.machinery
 import importlib.metadata
 import importlib.util
+import logging
 import os
 import re
 import sys
 import warnings
-from collections.abc import Sequence
-from types import ModuleType
+from importlib.machinery import ModuleSpec
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -28,17 +28,9 @@ if TYPE_CHECKING:
     from mnist_tutorial.training import fit
 
 __version__ = "0.1.0"
-__all__ = [
-    "MLP",
-    "Config",
-    "create_model",
-    "evaluate",
-    "fit",
-    "load_mnist",
-    "load_model",
-    "predict",
-    "save_model",
-]
+__all__ = ["MLP", "Config", "create_model", "evaluate", "fit", "load_mnist", "load_model"]
+__all__ += ["predict", "save_model"]
+_MODULES = ("config", "data", "model", "training", "evaluation", "checkpoints")
 
 # On CPUs, jaxlib 0.7.2 and 0.8.0 remember a matrix by its address and multiply by what stood
 # there before: a network in training is then evaluated with old weights. Colab has 0.7.2.
@@ -46,60 +38,38 @@ _jaxlib = [int(part) for part in re.findall(r"\d+", importlib.metadata.version("
 if [0, 7] <= _jaxlib < [0, 8, 2] and "xnnpack" not in os.environ.get("XLA_FLAGS", ""):
     os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_cpu_use_xnnpack=false"
 
-_MODULES = {
-    "Config": "config",
-    "load_mnist": "data",
-    "MLP": "model",
-    "create_model": "model",
-    "predict": "model",
-    "fit": "training",
-    "evaluate": "evaluation",
-    "load_model": "checkpoints",
-    "save_model": "checkpoints",
-}
+# JAX warns wherever it sees a card that it can't use, as under every WSL2; in a notebook that is
+# a red box, and nobody who reads the book needs it.
+logging.getLogger("jax._src.xla_bridge").addFilter(
+    lambda record: "may be present on this machine" not in record.getMessage()
+)
 
-# Where the modules went that lay beside the core before 0.1.0; to be dropped with the next release.
-_MOVED = {
-    "notebook": "book.notebook",
-    "plots": "book.plots",
-    "exercises": "book.exercises",
-    "live": "book.live",
-    "recipes": "further.recipes",
-    "convolution": "further.convolution",
-    "road": "further.road",
-    "experiments": "further.sweeps",
-    "findings": "further.replications",
-    "own_data": "further.own_data",
-    "plain": "further.plain",
-    "devices": "scale.devices",
-    "processes": "scale.processes",
-    "export": "serving.export",
-    "spark_job": "serving.spark_job",
-    "service": "serving.service",
-}
+# Modules that lay beside the core before they got rooms of their own; with the next release, only
+# their new names work.
+_RENAMED = {"experiments": "sweeps", "findings": "replications"}
 
 
 class _MovedModules(importlib.abc.MetaPathFinder):
     """Finds a module under its old name, with a warning that says the new one."""
 
-    def find_spec(
-        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
-    ) -> importlib.machinery.ModuleSpec | None:
+    def find_spec(self, fullname: str, path: Any, target: Any = None) -> ModuleSpec | None:
         package, _, name = fullname.rpartition(".")
-        if package != __name__ or name not in _MOVED:
-            return None
-        moved = importlib.util.find_spec(f"{__name__}.{_MOVED[name]}")
-        assert moved and moved.origin
-        warnings.warn(f"{fullname} is now {moved.name}", FutureWarning, stacklevel=2)
-        return importlib.util.spec_from_file_location(fullname, moved.origin)
+        file = f"{_RENAMED.get(name, name)}.py"
+        for place in Path(__file__).parent.glob(f"*/{file}") if package == __name__ else ():
+            moved = f"{__name__}.{place.parent.name}.{place.stem}"
+            warnings.warn(f"{fullname} is now {moved}", FutureWarning, stacklevel=2)
+            return importlib.util.spec_from_file_location(fullname, place)
+        return None
 
 
 sys.meta_path.append(_MovedModules())
 
 
 def __getattr__(name: str) -> Any:
-    if name in _MODULES:
-        return getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)
+    for module in _MODULES if name in __all__ else ():
+        found = importlib.import_module(f"{__name__}.{module}")
+        if hasattr(found, name):
+            return getattr(found, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

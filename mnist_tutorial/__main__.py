@@ -2,15 +2,19 @@
 
 import argparse
 import dataclasses
-import io
 import json
 import os
 import sys
+import tempfile
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from mnist_tutorial.config import Config
-from mnist_tutorial.scale import processes
+from tqdm import tqdm
+
+from mnist_tutorial.config import Config, ConfigError
+
+if TYPE_CHECKING:
+    from mnist_tutorial.training import History, TrainState
 
 # What is slow to import waits until the arguments are known to be good.
 
@@ -21,61 +25,38 @@ class _Parser(argparse.ArgumentParser):
 
 
 def make_parser() -> argparse.ArgumentParser:
-    """The command line: options of its own, then every variable of `Config`."""
+    """Makes the command line: options of its own, then every field of `Config`."""
+    from mnist_tutorial.scale import processes
+
     parser = _Parser(
         prog="mnist-tutorial",
         description="Train the network of the tutorial on MNIST, then evaluate it.",
     )
-    parser.add_argument("--json", action="store_true", help="print one JSON object only")
-    parser.add_argument(
-        "--save",
-        type=Path,
-        default=Path("mnist.safetensors"),
-        metavar="FILE",
-        help="where the trained weights go (default: %(default)s)",
+    option = parser.add_argument
+    option("--json", action="store_true", help="print one JSON object only")
+    help = "where the trained weights go (default: %(default)s)"
+    option("--save", type=Path, default=Path("mnist.safetensors"), metavar="FILE", help=help)
+    help = "keep the state here after each epoch, and go on from it if it is there"
+    option("--checkpoint", type=Path, metavar="FILE", help=help)
+    help = "a folder of prepared data sets, searched before the package's own and TFDS_DATA_DIR"
+    option("--data-dir", type=Path, metavar="DIR", help=help)
+    help = (
+        "how to train: with the original's figures (the default), in a few seconds, or as well as "
+        "this network can be taught; the settings below change its figures"
     )
-    parser.add_argument(
-        "--checkpoint",
-        type=Path,
-        metavar="FILE",
-        help="keep the training here after each epoch, and go on from it if it is there",
-    )
-    parser.add_argument(
-        "--recipe",
-        choices=("original", "fast", "better"),
-        default="original",
-        help="how to train: with the original's figures (the default), in a few seconds, or as "
-        "well as this network can be taught; the variables below change its figures",
-    )
-    many = parser.add_argument_group("many devices")
-    many.add_argument(
-        "--all-devices",
-        action="store_true",
-        help="split every batch over all devices that JAX finds, not only the first",
-    )
-    many.add_argument(
-        "--distributed",
-        action="store_true",
-        help="the same over several processes, each started with this command; Slurm, Open MPI, "
-        "Kubernetes and Cloud TPU are detected, elsewhere the next three are needed",
-    )
-    many.add_argument("--coordinator", metavar="HOST:PORT", help="where process 0 listens")
-    many.add_argument("--num-processes", type=int, metavar="INT", help="how many there are")
-    many.add_argument("--process-id", type=int, metavar="INT", help="which one this is, from 0")
-    variables = parser.add_argument_group("variables of the tutorial")
+    names = ("original", "fast", "better")
+    option("--recipe", choices=names, default="original", help=help)
+    processes.add_options(parser)
+    settings = parser.add_argument_group("settings of the tutorial")
     for field in dataclasses.fields(Config):
-        options: dict[str, Any] = {
-            "default": argparse.SUPPRESS,
-            "help": f"{field.metadata['meaning']} (default: {field.default})",
-        }
-        kind = type(field.default)
-        if kind is bool:
-            options["action"] = argparse.BooleanOptionalAction
-        else:
-            options["type"] = kind
-            options["choices"] = field.metadata["limits"].get("choices")
-            options["metavar"] = None if options["choices"] else kind.__name__.upper()
-        variables.add_argument(f"--{field.name.replace('_', '-')}", **options)
+        kind, choices = type(field.default), field.metadata["limits"].get("choices")
+        how: dict[str, Any] = {"action": argparse.BooleanOptionalAction}
+        if kind is not bool:
+            metavar = None if choices else kind.__name__.upper()
+            how = {"type": kind, "choices": choices, "metavar": metavar}
+        help = f"{field.metadata['meaning']} (default: {field.default})"
+        name = f"--{field.name.replace('_', '-')}"
+        settings.add_argument(name, default=argparse.SUPPRESS, help=help, **how)
     return parser
 
 
@@ -83,36 +64,21 @@ def main(arguments: list[str] | None = None) -> int:
     """Runs the command; `--help` lists all options.
 
     Returns:
-      Exit code: 0 for success, 1 where data or files let it down. Bad arguments leave
-      the program with 2 and one line on stderr.
+      Exit code: 0 for success, 1 if data, files or memory let it down. Bad arguments
+      leave the program with 2 and one line on stderr.
     """
+    from mnist_tutorial.scale import processes
+
     parser = make_parser()
-    options = vars(parser.parse_args(arguments))
-    as_json, save, checkpoint, name, all_devices, distributed = (
-        options.pop(option)
-        for option in ("json", "save", "checkpoint", "recipe", "all_devices", "distributed")
-    )
-    place = {name: options.pop(name) for name in ("coordinator", "num_processes", "process_id")}
+    options = parser.parse_args(arguments)
+    fields = Config.__dataclass_fields__
+    settings = {name: value for name, value in vars(options).items() if name in fields}
     try:
-        Config(**options)  # complains before JAX is imported, which takes a second
-        _check_place(distributed, **place)
-        for option, given in (
-            ("--checkpoint", checkpoint),
-            ("--all-devices", all_devices),
-            ("--distributed", distributed),
-            ("--l2", "l2" in options),  # AdamW has a decay of its own
-            ("--nesterov", "nesterov" in options),
-        ):
-            if given and name != "original":
-                raise ValueError(f"{option} needs the recipe original, got {name}")
-        for path in filter(None, (save, checkpoint)):
-            if path.is_dir() or not path.absolute().parent.is_dir():
-                raise ValueError(f"{path} is not a file in a folder that exists")
-        if checkpoint and checkpoint.resolve() == save.resolve():
-            raise ValueError(f"--save and --checkpoint must be two files, got {save} for both")
-    except ValueError as error:
+        check_options(options, settings)
+        processes.check_options(options)
+    except ConfigError as error:
         parser.error(str(error))
-    if distributed and processes.TRAINS not in os.environ:
+    if options.distributed and processes.TRAINS not in os.environ:
         return processes.watch(sys.argv[1:] if arguments is None else arguments)
 
     from jax.errors import JaxRuntimeError
@@ -121,147 +87,150 @@ def main(arguments: list[str] | None = None) -> int:
     from mnist_tutorial.data import DataError
 
     try:
-        if distributed:
-            processes.join(**place)
-        result, report = run(options, save, checkpoint, name, all_devices or distributed)
+        if options.distributed:
+            processes.join(options.coordinator, options.num_processes, options.process_id)
+        result, report = run(options, settings)
         if result:
-            print(json.dumps(result) if as_json else report)
+            print(json.dumps(result) if options.json else report)
         return 0
+    except ConfigError as error:  # settings that don't fit the data
+        code, message = 2, str(error)
     except (DataError, CheckpointError, FloatingPointError, OSError) as error:
         code, message = 1, str(error)
-    except ValueError as error:  # arguments that don't fit the data
-        code, message = 2, str(error)
-    except JaxRuntimeError as error:
-        if not distributed:
+    except (JaxRuntimeError, MemoryError) as error:
+        code, message = 1, f"{error}".strip().split("\n")[0]
+        if isinstance(error, MemoryError) or "out of memory" in message.lower():
+            message = f"not enough memory; choose a smaller hidden_units or batch_size ({message})"
+        elif options.distributed:
+            code = processes.ALONE
+        else:
             raise
-        message = str(error).strip().split("\n")[0]
-        code = 1 if message.startswith("RESOURCE_EXHAUSTED") else processes.ALONE
     except KeyboardInterrupt:
         print(file=sys.stderr)
-        code, message = 130, "stopped; nothing was saved half"
+        code, message = 130, "stopped; no file was left half written"
     print(f"{parser.prog}: {message}", file=sys.stderr)
-    if distributed:
+    if options.distributed:
         processes.leave(code)
     if code == 2:
         raise SystemExit(code)
     return code
 
 
-def _check_place(
-    distributed: bool, coordinator: str | None, num_processes: int | None, process_id: int | None
-) -> None:
-    """Holds what was said about the processes together.
+def check_options(options: argparse.Namespace, settings: dict[str, Any]) -> None:
+    """Checks what can be checked before anything is read or trained.
 
     Raises:
-      ValueError: something is missing or out of range.
+      ConfigError: if a setting is out of range, options don't go together, or a file can't be
+        written where one is to be written in the end.
     """
-    given = [value is not None for value in (coordinator, num_processes, process_id)]
-    if any(given) and not distributed:
-        raise ValueError("--coordinator, --num-processes and --process-id need --distributed")
-    if any(given) and not all(given):
-        raise ValueError("--coordinator, --num-processes and --process-id are needed together")
-    if coordinator is not None:
-        host, _, port = coordinator.rpartition(":")
-        if not host or not port.isdigit():
-            raise ValueError(f"--coordinator must be HOST:PORT, got {coordinator}")
-    if num_processes is not None and process_id is not None:
-        if not 0 <= process_id < num_processes:
-            raise ValueError(
-                f"--process-id must be from 0 to {num_processes - 1} (one less than "
-                f"--num-processes), got {process_id}"
-            )
+    Config(**settings)
+    save, checkpoint = options.save, options.checkpoint
+    given = {"checkpoint": checkpoint, "all-devices": options.all_devices}
+    given |= {"distributed": options.distributed}
+    given |= {name: name in settings for name in ("l2", "nesterov")}  # AdamW has its own decay
+    for name in (name for name in given if given[name] and options.recipe != "original"):
+        raise ConfigError(f"--{name} needs the recipe original, got {options.recipe}")
+    if checkpoint and checkpoint.resolve() == save.resolve():
+        raise ConfigError(f"--save and --checkpoint must be two files, got {save} for both")
+    for path in filter(None, (save, checkpoint)):
+        if path.is_dir() or not path.absolute().parent.is_dir():
+            raise ConfigError(f"{path} is not a file in a folder that exists")
+        try:
+            tempfile.TemporaryFile(dir=path.resolve().parent).close()
+        except OSError as error:
+            raise ConfigError(
+                f"{path} can't be written ({error.strerror}); name a file in a folder of yours"
+            ) from error
 
 
-def run(
-    variables: dict[str, Any],
-    save: Path,
-    checkpoint: Path | None,
-    recipe_name: str,
-    all_devices: bool = False,
-) -> tuple[dict[str, Any], str]:
+def run(options: argparse.Namespace, settings: dict[str, Any]) -> tuple[dict[str, Any], str]:
     """Trains, evaluates on the test images and saves the weights, with progress on stderr.
 
     Args:
-      variables: those of `Config` that are not to be as the recipe says.
-      all_devices: split each batch over all devices, those of other processes included.
+      options: what `make_parser` made of the command line.
+      settings: those fields of `Config` that are not to be as the recipe says.
 
     Returns:
       What `--json` prints, and the report that a person reads; both empty in all processes
       but the first.
+
+    Raises:
+      ConfigError: if there is no device of the kind that `JAX_PLATFORMS` asks for.
+      DataError, ConfigError, FloatingPointError: as `load_mnist` and `fit`.
+      CheckpointError: as `load_training`.
+      OSError: if a file can't be written.
     """
     import jax
 
-    from mnist_tutorial.book.progress import Progress
-    from mnist_tutorial.checkpoints import (
-        keep_compiled,
-        save_model,
-        save_training,
-    )
-    from mnist_tutorial.data import load_mnist
-    from mnist_tutorial.evaluation import evaluate, report
-    from mnist_tutorial.further.recipes import RECIPES, train
+    from mnist_tutorial import checkpoints, data, evaluation, training
+    from mnist_tutorial.further.recipes import RECIPES, fit_recipe
     from mnist_tutorial.model import count_parameters
-    from mnist_tutorial.scale import devices
-    from mnist_tutorial.training import History, TrainState, fit
-
-    first = jax.process_index() == 0
-    stream = sys.stderr if first else io.StringIO()
-
-    def tell(text: str) -> None:
-        print(text, file=stream, flush=True)
-
-    keep_compiled()
-    recipe = RECIPES.get(recipe_name)
-    config = dataclasses.replace(recipe.config if recipe else Config(), **variables)
-    tell("Reading the images (the first time, they are decoded: about ten seconds)")
-    data = load_mnist(config)
-    mesh = devices.make_mesh() if all_devices else None
-    where = jax.devices()[0].device_kind
-    if mesh:
-        where += f": {mesh.size} devices, processes: {jax.process_count()}"
-    tell(f"Training on {len(data.train.labels):,} images, on {where}")
-    resume = processes.load_training(checkpoint, config) if checkpoint else None
-    if resume:
-        tell(f"Going on after epoch {resume[0].epoch}, from {checkpoint}")
-    progress = Progress(config.num_epochs, stream, rewrite=stream.isatty())
-
-    def on_epoch(state: TrainState, history: History) -> None:
-        progress(state, history)
-        if checkpoint and first:
-            save_training(checkpoint, state, history, config)
 
     try:
-        if recipe:
-            state, history = train(dataclasses.replace(recipe, config=config), data, on_epoch)
-        elif mesh:
-            state, history = devices.fit(config, data, mesh, resume, on_epoch)
-        else:
-            state, history = fit(config, data, resume, on_epoch)
-    finally:
-        progress.wipe()
-    if mesh:
-        evaluation = devices.evaluate(state.model, data.test, mesh)
-    else:
-        evaluation = evaluate(state.model, data.test)
+        first, device = jax.process_index() == 0, jax.devices()[0].device_kind
+    except (RuntimeError, AssertionError) as error:
+        raise ConfigError(
+            f"JAX finds no device with JAX_PLATFORMS={os.environ.get('JAX_PLATFORMS', '')}: "
+            "install JAX for that device, or unset the variable to use what there is"
+        ) from error
+
+    def tell(text: str) -> None:
+        if first:
+            print(text, file=sys.stderr, flush=True)
+
+    fit: Any = training.fit
+    evaluate: Any = evaluation.evaluate
+    load_training: Any = checkpoints.load_training
+    if options.all_devices or options.distributed:
+        from mnist_tutorial.scale.processes import on_all_devices
+
+        fit, evaluate, load_training, device = on_all_devices()
+    config = Config(**settings)
+    if recipe := RECIPES.get(options.recipe):
+        config = dataclasses.replace(recipe.config, **settings)
+        chosen = dataclasses.replace(recipe, config=config)
+
+        def fit(config: Config, data: Any, resume: Any, on_epoch: Any) -> Any:
+            return fit_recipe(chosen, data, on_epoch)
+
+    checkpoints.keep_compiled()
+    tell("Reading the images (the first time, they are decoded: about ten seconds)")
+    mnist = data.load_mnist(config, options.data_dir)
+    tell(f"Training on {len(mnist.train.labels):,} images, on {device}")
+    resume, kept = None, options.checkpoint
+    if kept and (kept.exists() or jax.process_count() > 1):  # only the first sees the file
+        resume = load_training(kept, config, mnist)
+    if resume:
+        tell(f"Going on after epoch {resume[0].epoch}, from {kept}")
+
+    def on_epoch(state: "TrainState", history: "History") -> None:
+        done, seen = len(history.seconds), f"{history.train_accuracy[-1]:.1%} of the images right"
+        bar.set_postfix_str(seen, refresh=False)
+        bar.update(done - bar.n)
+        if bar.disable:  # where the output is no terminal, each epoch gets a line of its own
+            tell(f"epoch {done} of {config.num_epochs}: {seen}")
+        if kept and first:
+            checkpoints.save_training(kept, state, history, config, mnist)
+
+    shown = first and sys.stderr.isatty()
+    with tqdm(total=config.num_epochs, unit="epoch", leave=False, disable=not shown) as bar:
+        state, history = fit(config, mnist, resume, on_epoch)
+    judged = evaluate(state.model, mnist.test)
     if not first:
         return {}, ""
-    save_model(save, state.model, config)
-    tell(f"Saved the weights: {save}\n")
-    metrics = evaluation.metrics
-    result = {
-        "accuracy": metrics.accuracy,
-        "num_errors": evaluation.num_errors,
-        "macro_precision": metrics.macro_precision,
-        "macro_recall": metrics.macro_recall,
-        "macro_f1": metrics.macro_f1,
-        "confusion_matrix": evaluation.confusion.tolist(),
+    checkpoints.save_model(options.save, state.model, config)
+    tell(f"Saved the weights: {options.save}\n")
+    names = ("accuracy", "macro_precision", "macro_recall", "macro_f1")
+    result = {name: getattr(judged.metrics, name) for name in names} | {
+        "num_errors": judged.num_errors,
+        "confusion_matrix": judged.confusion.tolist(),
         "train_seconds": float(history.seconds.sum()),
         "num_parameters": count_parameters(state.model),
-        "weights": str(save),
-        "recipe": recipe_name,
+        "weights": str(options.save),
+        "recipe": options.recipe,
         "config": dataclasses.asdict(config),
     }
-    return result, report(evaluation)
+    return result, evaluation.report(judged)
 
 
 if __name__ == "__main__":

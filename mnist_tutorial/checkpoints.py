@@ -4,9 +4,6 @@ The first two are safetensors files: named arrays with the configuration as JSON
 """
 
 import dataclasses
-import hashlib
-import importlib.metadata
-import inspect
 import json
 from pathlib import Path
 from typing import Any
@@ -14,11 +11,11 @@ from typing import Any
 import jax
 import numpy as np
 import safetensors.numpy
+from flax import nnx
 from safetensors import SafetensorError, safe_open
 
-from mnist_tutorial import config as config_module
-from mnist_tutorial import data, model, training
 from mnist_tutorial.config import Config
+from mnist_tutorial.data import Dataset, cache_dir, fingerprint, write_whole
 from mnist_tutorial.model import MLP, create_model
 from mnist_tutorial.training import History, TrainState, create_state
 
@@ -38,29 +35,31 @@ def load_model(path: str | Path) -> tuple[MLP, Config]:
     Raises:
       CheckpointError: the file is absent, damaged, or doesn't hold such a network.
     """
-    arrays, config = _read(path)
+    arrays, config, _ = _read(path)
     return _fill(path, jax.eval_shape(create_model, config), arrays, "model."), config
 
 
-def save_training(path: str | Path, state: TrainState, history: History, config: Config) -> None:
+def save_training(
+    path: str | Path, state: TrainState, history: History, config: Config, data: Dataset
+) -> None:
     """Writes all that a training needs to go on later, with its history.
 
     The file holds the weights under the same names as `save_model`'s: both can be read
-    with `load_model`.
+    with `load_model`. It knows the data by their fingerprint.
     """
-    _save(path, _named(state) | _named(history, "history."), config)
+    _save(path, _named(state) | _named(history, "history."), config, data=fingerprint(data))
 
 
-def load_training(path: str | Path, config: Config) -> tuple[TrainState, History]:
-    """Reads a training that was made with the same configuration.
+def load_training(path: str | Path, config: Config, data: Dataset) -> tuple[TrainState, History]:
+    """Reads a training that was made with the same configuration and data.
 
     Only `num_epochs` may differ: that is how a training goes on for longer.
 
     Raises:
-      CheckpointError: the file is absent, damaged, of another configuration, or past
-        `config.num_epochs`.
+      CheckpointError: if the file is absent, damaged, of another configuration or other data,
+        or past `config.num_epochs`.
     """
-    arrays, saved = _read(path)
+    arrays, saved, made_with = _read(path)
     if dataclasses.replace(saved, num_epochs=config.num_epochs) != config:
         before, now = dataclasses.asdict(saved), dataclasses.asdict(config)
         changed = [name for name in now if now[name] != before[name] and name != "num_epochs"]
@@ -77,59 +76,56 @@ def load_training(path: str | Path, config: Config) -> tuple[TrainState, History
         )
     nothing = np.zeros(())
     history = {name: arrays.get(f"history.{name}", nothing) for name in History._fields}
-    for (name, values), dimensions in zip(history.items(), (2, 1, 1, 1, 1, 1), strict=True):
+    for name, values in history.items():
+        dimensions = 2 if name == "update_loss" else 1
         fits = values.shape[:1] == (state.epoch,) and values.ndim == dimensions
         if not fits or values.dtype != np.float32:
             raise CheckpointError(f"{path} holds no history of its {state.epoch} epochs: no {name}")
+    if made_with != fingerprint(data):
+        raise CheckpointError(
+            f"{path} was made with other images or labels; choose another file to begin a new "
+            "training"
+        )
     return state, History(**history)
-
-
-def trained_path(config: Config) -> Path:
-    """Where the tutorial keeps the network of a configuration, in the cache directory.
-
-    The name covers the configuration, the libraries' versions and the source of all modules
-    that make the weights: a network trained by other code is never taken for this one.
-    """
-    versions = [importlib.metadata.version(name) for name in ("jax", "flax", "optax")]
-    identity = hashlib.sha256(f"{config} {versions}".encode())
-    for module in (config_module, data, model, training):
-        identity.update(inspect.getsource(module).encode())
-    return data.cache_dir() / f"trained-{identity.hexdigest()[:16]}.safetensors"
 
 
 def keep_compiled() -> None:
     """Lets JAX keep its compiled programs in the cache directory, for the next start."""
-    jax.config.update("jax_compilation_cache_dir", str(data.cache_dir() / "compiled"))
+    jax.config.update("jax_compilation_cache_dir", str(cache_dir() / "compiled"))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
 
 
+def _is_variable(node: Any) -> bool:
+    return isinstance(node, nnx.Variable)
+
+
 def _named(tree: Any, prefix: str = "") -> dict[str, Any]:
-    """The arrays of a tree by their place in it, such as `model.hidden.kernel`."""
-    leaves, _ = jax.tree_util.tree_flatten_with_path(tree)
-    names = [jax.tree_util.keystr(path, simple=True, separator=".") for path, _ in leaves]
+    """Names the variables of a tree by their place in it, such as `model.hidden.kernel`."""
+    leaves, _ = jax.tree_util.tree_flatten_with_path(tree, is_leaf=_is_variable)
     return {
-        prefix + name.removesuffix(".value"): leaf
-        for name, (_, leaf) in zip(names, leaves, strict=True)
+        prefix + jax.tree_util.keystr(path, simple=True, separator="."): leaf
+        for path, leaf in leaves
     }
 
 
-def _save(path: str | Path, named: dict[str, Any], config: Config) -> None:
-    arrays = {name: np.asarray(array) for name, array in named.items()}
-    metadata = {"config": json.dumps(dataclasses.asdict(config))}
-    data.write_whole(Path(path), safetensors.numpy.save(arrays, metadata))
+def _save(path: str | Path, named: dict[str, Any], config: Config, **metadata: str) -> None:
+    arrays = {name: np.asarray(jax.tree.leaves(array)[0]) for name, array in named.items()}
+    metadata["config"] = json.dumps(dataclasses.asdict(config))
+    write_whole(Path(path), safetensors.numpy.save(arrays, metadata))
 
 
-def _read(path: str | Path) -> tuple[dict[str, np.ndarray], Config]:
+def _read(path: str | Path) -> tuple[dict[str, np.ndarray], Config, str | None]:
     try:
         with safe_open(path, framework="numpy") as file:
-            config = Config(**json.loads((file.metadata() or {})["config"]))
+            metadata = file.metadata() or {}
+            config = Config(**json.loads(metadata["config"]))
             arrays = {name: file.get_tensor(name) for name in file.keys()}
         # What the configuration claims is built next: no more than the file can hold.
         layers, numbers = len(arrays), sum(array.size for array in arrays.values())
         sizes = (config.num_pixels, config.hidden_units, config.num_classes)
         if config.num_hidden_layers > layers or max(sizes) > numbers:
             raise ValueError(f"it is too small for {config}")
-        return arrays, config
+        return arrays, config, metadata.get("data")
     except FileNotFoundError:
         raise CheckpointError(f"there is no file {path}") from None
     except (

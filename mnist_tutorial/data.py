@@ -4,19 +4,20 @@ import contextlib
 import glob
 import hashlib
 import io
-import math
 import os
+import re
+import secrets
+import stat
 import tempfile
 import time
 import warnings
-import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import platformdirs
 
-from mnist_tutorial.config import Config
+from mnist_tutorial.config import Config, ConfigError
 
 if TYPE_CHECKING:
     import jax
@@ -57,15 +58,15 @@ def load_mnist(config: Config = Config(), data_dir: str | Path | None = None) ->
     the user's cache directory answers.
 
     Args:
-      data_dir: a folder of prepared data sets, searched before the package's own and
-        TensorFlow Datasets' usual `~/tensorflow_datasets`.
+      data_dir: a folder of prepared data sets, searched before all others; see
+        `find_prepared`.
 
     Returns:
       The splits; validation is the last `config.num_validation` training images.
 
     Raises:
-      DataError: no prepared copy, a damaged one, or images of another shape.
-      ValueError: `config.num_validation` leaves nothing to train on.
+      DataError: if there is no prepared copy, or it is damaged or has images of another shape.
+      ConfigError: if `config.num_validation` leaves nothing to train on.
     """
     folder = find_prepared(config.dataset, data_dir)
     train, test = _read_cached(folder)
@@ -73,7 +74,7 @@ def load_mnist(config: Config = Config(), data_dir: str | Path | None = None) ->
         check_examples(examples, config, f"the {name} split of {config.dataset}")
     cut = len(train.labels) - config.num_validation
     if cut < 1:
-        raise ValueError(
+        raise ConfigError(
             f"num_validation {config.num_validation} leaves nothing to train on: "
             f"{config.dataset} has {len(train.labels)} training images"
         )
@@ -85,23 +86,31 @@ def load_mnist(config: Config = Config(), data_dir: str | Path | None = None) ->
 
 
 def find_prepared(name: str, data_dir: str | Path | None = None) -> Path:
-    """The folder of the newest prepared copy of a data set.
+    """Finds the newest prepared copy of a data set.
+
+    It looks in `data_dir`, in the package, in the folder that the environment variable
+    `TFDS_DATA_DIR` names, and in TensorFlow Datasets' usual `~/tensorflow_datasets`.
+
+    Args:
+      name: as in TensorFlow Datasets, such as "mnist" or, with a builder's configuration,
+        "emnist/letters".
 
     Raises:
-      DataError: there is none; the message says where it looked and how to make one.
+      DataError: if there is none; the message says where it looked and how to make one.
     """
     usual = Path(os.path.expanduser("~/tensorflow_datasets"))  # as it is where no home is known
-    places = [Path(data_dir)] if data_dir else []
-    places += [PREPARED, usual]
-    for place in places:
-        found = place.glob(f"{name}/*.*.*/dataset_info.json") if name.isidentifier() else ()
-        versions = sorted(found, key=lambda path: _version(path.parent.name))
-        if versions:
-            return versions[-1].parent
+    given = [data_dir, PREPARED, os.environ.get("TFDS_DATA_DIR"), usual]
+    places = [Path(place) for place in given if place]
+    if re.fullmatch(r"\w+(/\w[\w.-]*)?", name):
+        for place in places:
+            versions = list(place.glob(f"{name}/*.*.*/dataset_info.json"))
+            if versions:
+                return max(versions, key=lambda path: _version(path.parent.name)).parent
     raise DataError(
         f"no prepared copy of the data set {name!r} in {', '.join(map(str, places))}. "
-        "The package carries 'mnist'; another set of TensorFlow Datasets is prepared once, "
-        "where TensorFlow is installed, with: python tools/prepare_data.py NAME"
+        "The package carries 'mnist'. Where TensorFlow is installed, TensorFlow Datasets prepares "
+        'another set once: python -c "import tensorflow_datasets as tfds; '
+        f"tfds.builder('{name}', file_format='array_record').download_and_prepare()\""
     )
 
 
@@ -110,14 +119,14 @@ def _version(text: str) -> list[int]:
 
 
 def check_images(images: "np.ndarray | jax.Array", what: str = "images") -> None:
-    """Refuses what a network would answer without sense. Bytes are always in range.
+    """Refuses images to which a network's answer would make no sense.
 
     Args:
       images: a NumPy or JAX array.
 
     Raises:
-      DataError: not (n, rows, columns) with n at least 1, no numbers, or pixels that aren't
-        from 0 to 255.
+      DataError: if they aren't (n, rows, columns) with n at least 1, aren't numbers, or have
+        pixels that aren't from 0 to 255. Pixels from 0 to 1 are taken for a mistake.
     """
     shape, dtype = np.shape(images), np.dtype(getattr(images, "dtype", object))
     if len(shape) != 3 or 0 in shape:
@@ -127,18 +136,12 @@ def check_images(images: "np.ndarray | jax.Array", what: str = "images") -> None
         )
     if dtype.kind not in "uif" and "float" not in dtype.name:
         raise DataError(f"{what} must be an array of real numbers, got {dtype}")
-    if dtype == np.uint8:
-        return
     low, high = float(images.min()), float(images.max())
-    if not (0 <= low and high <= 255):
+    if not (0 <= low and high <= 255) or 0 < high <= 1:
+        remedy = ". Multiply what was scaled to 1 by 255" if 0 < high <= 1 else ""
         raise DataError(
             f"{what} must have pixels from 0, background, to 255, full ink; "
-            f"got {low if not low >= 0 else high}"
-        )
-    if 0 < high <= 1:
-        raise DataError(
-            f"{what} must have pixels from 0, background, to 255, full ink; the largest here is "
-            f"{high}. Multiply what was scaled to 1 by 255"
+            f"here they go from {low} to {high}{remedy}"
         )
 
 
@@ -146,16 +149,17 @@ def check_labels(labels: np.ndarray, num_images: int, num_classes: int, what: st
     """Refuses labels that don't name a class for each image.
 
     Raises:
-      DataError: another number than there are images, none, no integers, or no such class.
+      DataError: if there are none, or another number than images, or they aren't integers, or
+        there is no such class.
     """
+    if not num_images:
+        raise DataError(f"{what} has no examples")
     dtype = getattr(labels, "dtype", np.dtype(object))
     if np.shape(labels) != (num_images,) or dtype.kind not in "ui":
         raise DataError(
             f"{what} needs an array of {num_images} whole numbers as labels, one for each image, "
             f"got {dtype} of shape {np.shape(labels)}"
         )
-    if not num_images:
-        raise DataError(f"{what} has no examples")
     for label in (int(labels.min()), int(labels.max())):
         if not 0 <= label < num_classes:
             raise DataError(
@@ -168,7 +172,7 @@ def check_examples(examples: Examples, config: Config, what: str) -> None:
     """Refuses examples that a network of this configuration can't learn from.
 
     Raises:
-      DataError: as `check_images` and `check_labels`, or images of another size.
+      DataError: as `check_images` and `check_labels`, or if the images have another size.
     """
     check_images(examples.images, f"the images of {what}")
     shape = (config.num_rows, config.num_columns)
@@ -180,27 +184,27 @@ def check_examples(examples: Examples, config: Config, what: str) -> None:
     check_labels(examples.labels, len(examples.images), config.num_classes, what)
 
 
+def fingerprint(data: Dataset) -> str:
+    """Computes 16 hexadecimal digits that differ where training or validation examples do."""
+    digest = hashlib.sha256()
+    for examples in (data.train, data.validation):
+        for array in examples:
+            digest.update(f"{array.shape} {array.dtype}".encode())
+            digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()[:16]
+
+
 def _read_cached(folder: Path) -> list[Examples]:
     """The two splits from the cache, or decoded and then cached."""
     identity = hashlib.sha256()
     for file in sorted(folder.iterdir()):
         identity.update(f"{file.name} {file.stat().st_size}".encode())
     identity.update((folder / "dataset_info.json").read_bytes())
-    name = f"{folder.parent.name}-{folder.name}-{identity.hexdigest()[:16]}.npz"
-    cached = cache_dir() / name
+    cached = cache_dir() / f"{'-'.join(folder.parts[-2:])}-{identity.hexdigest()[:16]}.npz"
     try:
         # Every array in the archive carries a checksum, which reading verifies.
         with np.load(cached, allow_pickle=False) as arrays:
-            _check_archive(arrays.zip)
-            splits = [
-                Examples(arrays[f"{split}_images"], arrays[f"{split}_labels"]) for split in SPLITS
-            ]
-        for images, labels in splits:
-            check_images(images)
-            types = (str(images.dtype), str(labels.dtype))
-            if types != ("uint8", "int32") or labels.shape != images.shape[:1]:
-                raise ValueError(f"it holds {types} of {images.shape} and {labels.shape}")
-        return splits
+            return [Examples(arrays[f"{s}_images"], arrays[f"{s}_labels"]) for s in SPLITS]
     except OSError:  # absent, or a place that can't be read
         pass
     except Exception as error:
@@ -208,32 +212,19 @@ def _read_cached(folder: Path) -> list[Examples]:
     splits = [_decode(folder, split) for split in SPLITS]
     for images, _ in splits:
         check_images(images)
-    buffer = io.BytesIO()
-    arrays = {
-        f"{split}_{field}": array
-        for split, examples in zip(SPLITS, splits, strict=True)
-        for field, array in examples._asdict().items()
-    }
-    np.savez(buffer, **arrays)
+    names = [f"{split}_{field}" for split in SPLITS for field in Examples._fields]
+    flat = [array for split in splits for array in split]
+    decoded = dict(zip(names, flat, strict=True))
+    np.savez(buffer := io.BytesIO(), **decoded)  # type: ignore[arg-type]
     try:
         write_whole(cached, buffer.getbuffer())
     except OSError as error:
         warnings.warn(
             f"can't keep the decoded images in {cached.parent} ({error.strerror}): they are "
-            "decoded anew each time. Set XDG_CACHE_HOME to a folder you may write to",
+            "decoded again each time. Set XDG_CACHE_HOME to a folder you may write to",
             stacklevel=3,
         )
     return splits
-
-
-def _check_archive(archive: zipfile.ZipFile) -> None:
-    """Refuses arrays that would take more memory than the file has bytes."""
-    for part in archive.infolist():
-        with archive.open(part) as file:
-            np.lib.format.read_magic(file)
-            shape, _, dtype = np.lib.format.read_array_header_1_0(file)
-        if part.compress_type or math.prod(shape) * dtype.itemsize > part.file_size:
-            raise ValueError(f"{part.filename} is larger than its file")
 
 
 def _decode(folder: Path, split: str) -> Examples:
@@ -251,13 +242,13 @@ def _decode(folder: Path, split: str) -> Examples:
     except Exception as error:
         raise DataError(
             f"the {split} split in {folder} is damaged or incomplete ({error}). Install the "
-            "package again, or prepare the copy again with tools/prepare_data.py"
+            "package again, or delete the copy and prepare it again with TensorFlow Datasets"
         ) from error
     return Examples(images, labels)
 
 
 def _tensorflow_datasets() -> Any:
-    """TensorFlow Datasets; it is slow to import and rarely needed.
+    """Imports TensorFlow Datasets; it is slow to import and rarely needed.
 
     On Colab (August 2026) a package that it uses was made for a newer protobuf than is there,
     and would be refused. What is read here is read alike with both.
@@ -279,33 +270,39 @@ def _picture(content: bytes, size: tuple[int, int]) -> np.ndarray:
 
 
 def cache_dir() -> Path:
-    """The user's cache directory for this package; it need not exist."""
-    return Path(platformdirs.user_cache_dir("mnist_tutorial"))
+    """Names the user's cache directory for this package; it need not exist."""
+    try:
+        return Path(platformdirs.user_cache_dir("mnist_tutorial"))
+    except RuntimeError:  # a user without a home, as in a container that was given a bare number
+        return Path(tempfile.gettempdir(), f"mnist_tutorial-{os.getuid()}")
 
 
 def write_whole(path: Path, content: bytes | memoryview) -> None:
     """Writes a file so that it appears complete or not at all.
 
-    What writers that were killed have left behind is removed after an hour.
+    A symbolic link stays one: the file that it points to is replaced. A file that was there
+    keeps its permissions; a new one gets those of the user's umask.
 
     Raises:
-      OSError: the folder can't be written to or the disk is full; an older file stays.
+      OSError: if the folder can't be written to or the disk is full; an older file stays.
     """
+    path = path.resolve()
     path.parent.mkdir(parents=True, exist_ok=True)
-    for left in path.parent.glob(f".{glob.escape(path.name)}.*"):
+    for left in path.parent.glob(f".{glob.escape(path.name)}.*"):  # by writers that were killed
         with contextlib.suppress(OSError):  # another process may be quicker
             if time.time() - left.stat().st_mtime > 3600:
                 left.unlink()
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
-        with os.fdopen(handle, "wb") as file:
+        with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666), "wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)  # temporary files are their owner's alone
+        if path.exists():
+            os.chmod(temporary, stat.S_IMODE(path.stat().st_mode))
         os.replace(temporary, path)
     except BaseException as error:
-        os.unlink(temporary)
+        temporary.unlink(missing_ok=True)
         if isinstance(error, OSError):
-            error.filename = str(path)  # a full disk doesn't say which file
+            error.filename = str(path)  # the temporary name would tell a reader nothing
         raise

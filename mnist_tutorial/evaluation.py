@@ -1,6 +1,5 @@
 """Chapter 6: how good the network is, and how sure we can be of it."""
 
-import math
 from typing import NamedTuple
 
 import numpy as np
@@ -69,10 +68,10 @@ def evaluate(model: MLP, examples: Examples) -> Evaluation:
       DataError: no examples, bad pixels or labels, or images of another size.
       FloatingPointError: the network's weights are no numbers.
     """
-    return judge(predict(model, examples.images), examples.labels)
+    return evaluate_probabilities(predict(model, examples.images), examples.labels)
 
 
-def judge(probabilities: ArrayLike, labels: np.ndarray) -> Evaluation:
+def evaluate_probabilities(probabilities: ArrayLike, labels: np.ndarray) -> Evaluation:
     """Compares answers with the truth.
 
     Args:
@@ -85,7 +84,7 @@ def judge(probabilities: ArrayLike, labels: np.ndarray) -> Evaluation:
     """
     probabilities = np.asarray(probabilities)
     num_images, num_classes = probabilities.shape
-    check_labels(labels, num_images, num_classes, "what is to be judged")
+    check_labels(labels, num_images, num_classes, "the set to evaluate")
     if not np.isfinite(probabilities).all():
         raise FloatingPointError(
             "the network's answers are no numbers: its training diverged. Train it again with a "
@@ -116,20 +115,11 @@ def confusion_matrix(labels: ArrayLike, predictions: ArrayLike, num_classes: int
       (num_classes, num_classes) integers: row = true class, column = answer.
 
     Raises:
-      ValueError: nothing to count, different lengths, or a class out of range.
+      DataError: if there is nothing to count, the lengths differ, or there is no such class.
     """
     labels, predictions = np.asarray(labels), np.asarray(predictions)
-    if labels.shape != predictions.shape or labels.ndim != 1 or not labels.size:
-        raise ValueError(
-            "labels and predictions must be two lists of the same length, at least 1; "
-            f"got shapes {labels.shape} and {predictions.shape}"
-        )
-    for name, values in (("labels", labels), ("predictions", predictions)):
-        if not np.issubdtype(values.dtype, np.integer):
-            raise ValueError(f"{name} must be integers, got {values.dtype}")
-        outside = values[(values < 0) | (values >= num_classes)]
-        if outside.size:
-            raise ValueError(f"{name} must be from 0 to {num_classes - 1}, got {outside[0]}")
+    for name, classes in (("the list of labels", labels), ("the list of predictions", predictions)):
+        check_labels(classes, labels.size, num_classes, name)
     cells = labels.astype(np.int64) * num_classes + predictions
     return np.bincount(cells, minlength=num_classes**2).reshape(num_classes, num_classes)
 
@@ -157,25 +147,21 @@ def _share(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
     return shares
 
 
-def wilson_interval(successes: int, trials: int, z: float = 1.96) -> tuple[float, float]:
-    """Where a true rate may lie, given what was counted (Wilson 1927).
-
-    Args:
-      z: width in standard deviations; 1.96 covers 95 %.
+def wilson_interval(successes: int, trials: int, confidence: float = 0.95) -> tuple[float, float]:
+    """Computes where a true rate may lie, given what was counted (Wilson 1927).
 
     Returns:
-      Lowest and highest plausible rate.
+      The lowest and the highest plausible rate.
 
     Raises:
-      ValueError: no trials, or more successes than trials.
+      ValueError: if there are no trials, or more successes than trials.
     """
+    from scipy.stats import binomtest  # slow to import
+
     if not 0 <= successes <= trials or trials == 0:
         raise ValueError(f"{successes} successes of {trials} trials make no rate")
-    rate = successes / trials
-    centre = rate + z**2 / (2 * trials)
-    half = z * math.sqrt(rate * (1 - rate) / trials + z**2 / (4 * trials**2))
-    scale = 1 + z**2 / trials
-    return (centre - half) / scale, (centre + half) / scale
+    low, high = binomtest(successes, trials).proportion_ci(confidence, method="wilson")
+    return float(low), float(high)
 
 
 def threshold_counts(

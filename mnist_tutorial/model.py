@@ -1,7 +1,7 @@
 """Chapter 4: the network, its layers and its first weights."""
 
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Callable
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -10,36 +10,6 @@ from flax import nnx
 
 from mnist_tutorial.config import Config
 from mnist_tutorial.data import DataError, check_images
-
-# Inside compiled code these variables are ordinary inputs: a new value needs no new
-# compilation, and `jax.vmap` can train many networks that differ in them. All others
-# decide the shape of the program.
-KNOBS = (
-    "num_validation",
-    "num_epochs",
-    "seed",
-    "init_scale",
-    "learning_rate",
-    "momentum",
-    "l2",
-)
-SHAPES = tuple(name for name in Config.__dataclass_fields__ if name not in KNOBS)
-
-
-def _flatten(config: Config) -> tuple[list[Any], tuple[Any, ...]]:
-    return [getattr(config, name) for name in KNOBS], tuple(
-        getattr(config, name) for name in SHAPES
-    )
-
-
-def _unflatten(shapes: tuple[Any, ...], knobs: Iterable[Any]) -> Config:
-    config = object.__new__(Config)  # no checks: knobs may be traced arrays here
-    config.__dict__.update(zip(KNOBS, knobs, strict=True))
-    config.__dict__.update(zip(SHAPES, shapes, strict=True))
-    return config
-
-
-jax.tree_util.register_pytree_node(Config, _flatten, _unflatten)
 
 ACTIVATIONS: dict[str, Callable[[jax.Array], jax.Array]] = {
     "relu": nnx.relu,
@@ -97,28 +67,46 @@ class MLP(nnx.Module):
         return self.output(x)
 
 
+class Keys(NamedTuple):
+    """One JAX key for each use of random numbers in a run, all made from one seed."""
+
+    init: jax.Array
+    shuffle: jax.Array
+    augment: jax.Array
+
+
+def make_keys(seed: int) -> Keys:
+    """Makes the keys of a run: the same seed gives the same keys."""
+    root = jax.random.key(seed)
+    return Keys(*(jax.random.fold_in(root, i) for i in range(len(Keys._fields))))
+
+
 @jax.jit
 def create_model(config: Config) -> MLP:
     """Makes a new network. The same `config.seed` gives the same weights."""
-    init_key, _ = jax.random.split(jax.random.key(config.seed))
-    model = MLP(config, rngs=nnx.Rngs(init_key))
+    model = MLP(config, rngs=nnx.Rngs(make_keys(config.seed).init))
     scaled: MLP = jax.tree.map(lambda weights: config.init_scale * weights, model)
     return scaled
 
 
-def count_parameters(model: MLP) -> int:
-    """How many numbers training may change."""
-    return sum(weights.size for weights in jax.tree.leaves(model))
+def count_parameters(model: nnx.Module) -> int:
+    """Counts the numbers that training may change.
+
+    What a network merely remembers, such as the means of a batch norm, is not among them.
+    """
+    return sum(weights.size for weights in jax.tree.leaves(nnx.state(model, nnx.Param)))
 
 
 def predict(model: Callable[[jax.Array], jax.Array], images: jax.Array | np.ndarray) -> jax.Array:
-    """Probabilities of each class, (n, num_classes) float32; each row sums to 1.
+    """Computes the probability of each class, (n, num_classes) float32; each row sums to 1.
 
     Args:
-      model: an `MLP`, or any other network that makes logits of images.
+      model: an `MLP`, or any other network that makes logits of images. A module is put into
+        evaluation mode: dropout lets everything through, batch norm uses what it remembers.
+      images: (n, num_rows, num_columns), pixels from 0 to 255 of any dtype.
 
     Raises:
-      DataError: as `check_images`, or images of another size than the network's.
+      DataError: as `check_images`, or if the images have another size than the network's.
     """
     if not isinstance(images, jax.core.Tracer):  # in code that is being compiled, no values yet
         check_images(images)
@@ -133,4 +121,6 @@ def predict(model: Callable[[jax.Array], jax.Array], images: jax.Array | np.ndar
 
 @jax.jit
 def _predict(model: Callable[[jax.Array], jax.Array], images: jax.Array) -> jax.Array:
+    if isinstance(model, nnx.Module):
+        model.eval()  # a copy: compiled code never changes its arguments
     return nnx.softmax(model(images))

@@ -9,10 +9,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from flax import nnx
 
-from mnist_tutorial.config import Config
+from mnist_tutorial.config import Config, ConfigError
 from mnist_tutorial.data import Dataset, check_examples
-from mnist_tutorial.model import MLP, create_model
+from mnist_tutorial.model import MLP, create_model, make_keys
 
 
 class TrainState(NamedTuple):
@@ -63,33 +64,35 @@ def make_optimizer(config: Config) -> optax.GradientTransformation:
 
 @jax.jit
 def create_state(config: Config) -> TrainState:
-    """A new network, ready to train."""
+    """Makes a new network, ready to train."""
     model = create_model(config)
-    return TrainState(model, make_optimizer(config).init(model), jnp.int32(0))
+    opt_state = make_optimizer(config).init(nnx.state(model, nnx.Param))
+    return TrainState(model, opt_state, jnp.int32(0))
 
 
 def cross_entropy(logits: jax.Array, labels: jax.Array) -> jax.Array:
-    """Minus the log of the probability given to the true class, (n,) float32."""
+    """Computes minus the log of the probability given to the true class, (n,) float32."""
     losses: jax.Array = optax.softmax_cross_entropy_with_integer_labels(logits, labels)
     return losses
 
 
-def penalty(model: MLP) -> jax.Array:
-    """Half the sum of all squared weights; biases are free."""
-    kernels = [weights for weights in jax.tree.leaves(model) if weights.ndim > 1]
+def l2_penalty(model: nnx.Module) -> jax.Array:
+    """Computes half the sum of all squared weights, () float32; biases are free."""
+    weights = jax.tree.leaves(nnx.state(model, nnx.Param))
+    kernels = [array for array in weights if array.ndim > 1]
     return sum((jnp.sum(kernel**2) for kernel in kernels), jnp.float32(0)) / 2
 
 
 def loss_fn(
     model: MLP, images: jax.Array, labels: jax.Array, l2: float
 ) -> tuple[jax.Array, jax.Array]:
-    """The number that training makes small, and the logits it was made from."""
+    """Computes the number that training makes small, and the logits it was made from."""
     logits = model(images)
-    return cross_entropy(logits, labels).mean() + l2 * penalty(model), logits
+    return cross_entropy(logits, labels).mean() + l2 * l2_penalty(model), logits
 
 
-def measure(logits: jax.Array, labels: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Mean cross-entropy and accuracy, both () float32."""
+def loss_and_accuracy(logits: jax.Array, labels: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Computes the mean cross-entropy and the accuracy, both () float32."""
     return cross_entropy(logits, labels).mean(), jnp.mean(logits.argmax(-1) == labels)
 
 
@@ -97,7 +100,7 @@ def measure(logits: jax.Array, labels: jax.Array) -> tuple[jax.Array, jax.Array]
 def train_step(
     state: TrainState, images: jax.Array, labels: jax.Array, config: Config
 ) -> tuple[TrainState, tuple[jax.Array, jax.Array]]:
-    """One update: look at a batch, guess, correct every weight a little.
+    """Makes one update: look at a batch, guess, correct every weight a little.
 
     Args:
       images: (n, num_rows, num_columns), pixels from 0 to 255.
@@ -107,11 +110,11 @@ def train_step(
       The new state, and the batch's (cross-entropy, accuracy) before the update.
     """
     model, opt_state, epoch = state
-    grad_fn = jax.grad(loss_fn, has_aux=True)
-    grads, logits = grad_fn(model, images, labels, config.l2)
+    grads, logits = nnx.grad(loss_fn, has_aux=True)(model, images, labels, config.l2)
+    params = nnx.state(model, nnx.Param)
     updates, opt_state = make_optimizer(config).update(grads, opt_state)
-    model = optax.apply_updates(model, updates)
-    return TrainState(model, opt_state, epoch), measure(logits, labels)
+    nnx.update(model, optax.apply_updates(params, updates))
+    return TrainState(model, opt_state, epoch), loss_and_accuracy(logits, labels)
 
 
 @partial(jax.jit, static_argnames="update", donate_argnames="state")
@@ -131,8 +134,7 @@ def train_epoch(
     Returns:
       The new state, and (losses, accuracies) of all batches, each (updates,) float32.
     """
-    _, shuffle_key = jax.random.split(jax.random.key(config.seed))
-    key = jax.random.fold_in(shuffle_key, state.epoch)
+    key = jax.random.fold_in(make_keys(config.seed).shuffle, state.epoch)
     order = jax.random.permutation(key, len(images))
 
     def step(state: TrainState, batch: jax.Array) -> Updated:
@@ -155,8 +157,26 @@ def batch_sizes(config: Config, num_images: int) -> np.ndarray:
 
 @jax.jit
 def validate(model: MLP, images: jax.Array, labels: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Loss and accuracy of a network on images it is not trained on."""
-    return measure(model(images), labels)
+    """Computes loss and accuracy of a network on images it is not trained on."""
+    model.eval()  # type: ignore[no-untyped-call]  # of a copy: compiled code changes no argument
+    return loss_and_accuracy(model(images), labels)
+
+
+def check_training(config: Config, data: Dataset) -> None:
+    """Checks that a network of this configuration can be trained on these data.
+
+    Raises:
+      DataError: if images or labels don't fit the configuration.
+      ConfigError: if the batch is larger than the training set.
+    """
+    check_examples(data.train, config, "the training set")
+    if len(data.validation.labels):
+        check_examples(data.validation, config, "the validation set")
+    if config.batch_size > len(data.train.labels):
+        raise ConfigError(
+            f"batch_size {config.batch_size} is larger than the {len(data.train.labels)} training "
+            "images; choose a smaller one"
+        )
 
 
 def fit(
@@ -165,7 +185,7 @@ def fit(
     resume: tuple[TrainState, History | None] | None = None,
     on_epoch: Callable[[TrainState, History], None] | None = None,
     update: Update = train_step,
-    validate: Validate = validate,
+    validation_step: Validate = validate,
 ) -> tuple[TrainState, History]:
     """Trains a network until it has seen `config.num_epochs` epochs.
 
@@ -176,34 +196,27 @@ def fit(
         state's arrays are used up by the next epoch: copy what is to be kept.
       update: what happens to each batch; another one comes with its own new state, as
         `resume=(state, None)`.
-      validate: how the network is held against the validation images.
+      validation_step: computes loss and accuracy on the validation images.
 
     Returns:
       The final state, and the history of all epochs.
 
     Raises:
-      DataError: images or labels that don't fit the configuration.
-      ValueError: the batch is larger than the training set.
-      FloatingPointError: the training diverged; the message says which knob to turn.
+      DataError, ConfigError: as `check_training`.
+      FloatingPointError: if the loss is no longer a number; the message says which setting to
+        lower.
     """
-    check_examples(data.train, config, "the training set")
-    if len(data.validation.labels):
-        check_examples(data.validation, config, "the validation set")
+    check_training(config, data)
     train, validation = jax.tree.map(jnp.asarray, (data.train, data.validation))
     num_images = len(train.labels)
-    if config.batch_size > num_images:
-        raise ValueError(
-            f"batch_size {config.batch_size} is larger than the {num_images} training "
-            "images; choose a smaller one"
-        )
     state, history = resume or (create_state(config), None)
     epochs = list(zip(*history, strict=True)) if history else []
     sizes = batch_sizes(config, num_images)
     while len(epochs) < config.num_epochs:
         start = time.perf_counter()
         state, (losses, accuracies) = train_epoch(state, *train, config, update)
-        held_out = validate(state.model, *validation) if len(validation.labels) else ()
-        seen = (losses, *held_out, *jax.tree.leaves(state.model))
+        held_out = validation_step(state.model, *validation) if len(validation.labels) else ()
+        seen = (losses, *held_out, *jax.tree.leaves(nnx.state(state.model, nnx.Param)))
         if not all(np.isfinite(values).all() for values in seen):
             raise FloatingPointError(
                 f"the loss is no longer a number in epoch {len(epochs) + 1}: the steps are "

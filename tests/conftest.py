@@ -4,7 +4,7 @@ import pytest
 
 from mnist_tutorial.config import Config
 from mnist_tutorial.data import load_mnist
-from mnist_tutorial.further.sweeps import small
+from mnist_tutorial.further.sweeps import subset
 from mnist_tutorial.training import fit
 
 
@@ -16,7 +16,7 @@ def mnist():
 @pytest.fixture(scope="session")
 def few(mnist):
     """So few images that a training takes no time; the last batch of 32 is not full."""
-    return small(mnist, num_train=200, num_validation=50)
+    return subset(mnist, num_train=200, num_validation=50)
 
 
 @pytest.fixture(scope="session")

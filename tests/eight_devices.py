@@ -50,9 +50,9 @@ def compiled(data: Dataset, batch_size: int) -> dict:
     """What eight devices exchange: in an update, an epoch, a validation, a prediction."""
     config = dataclasses.replace(SMALL, batch_size=batch_size)
     mesh = devices.make_mesh()
-    state = jax.device_put(training.create_state(config), devices.whole(mesh))
-    train, validation = (devices.share(examples, mesh) for examples in data[:2])
-    update = devices.split(training.train_step, mesh)
+    state = jax.device_put(training.create_state(config), devices.replicated(mesh))
+    train, validation = (devices.replicate(examples, mesh) for examples in data[:2])
+    update = devices.on_all_devices(training.train_step, mesh)
     batch = [array[:batch_size] for array in train]
     programs = {
         "update": update.lower(state, *batch, config),
@@ -61,8 +61,12 @@ def compiled(data: Dataset, batch_size: int) -> dict:
     if batch_size % 8:
         return {name: devices.collectives(lowered.compile()) for name, lowered in programs.items()}
     programs |= {
-        "validation": devices.split(training.validate, mesh).lower(state.model, *validation),
-        "prediction": devices.split(predict, mesh).lower(state.model, validation.images[:48]),
+        "validation": devices.on_all_devices(training.validate, mesh).lower(
+            state.model, *validation
+        ),
+        "prediction": devices.on_all_devices(predict, mesh).lower(
+            state.model, validation.images[:48]
+        ),
         "one device": training.train_step.lower(training.create_state(config), *data.train, config),
     }
     return {name: devices.collectives(lowered.compile()) for name, lowered in programs.items()}
@@ -72,11 +76,11 @@ def main() -> None:
     mnist = load_mnist()
     data = Dataset(*(Examples(*(a[:n] for a in s)) for s, n in zip(mnist, SIZES, strict=True)))
     split = set()  # what was divided among devices
-    usual = devices.split
-    devices.split = lambda function, mesh: split.add(function) or usual(function, mesh)
+    usual = devices.on_all_devices
+    devices.on_all_devices = lambda function, mesh: split.add(function) or usual(function, mesh)
     mesh = devices.make_mesh(3)
-    shared = devices.share(data.train, mesh)
-    none = devices.share(Examples(*(array[:0] for array in data.train)), mesh)
+    shared = devices.replicate(data.train, mesh)
+    none = devices.replicate(Examples(*(array[:0] for array in data.train)), mesh)
     found = {
         "version": jax.__version__,
         "runs": {f"{b}, {n}": compare(data, b, n) for b, n in [(32, 8), (30, 8), (31, 3)]},

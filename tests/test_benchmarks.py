@@ -9,7 +9,7 @@ from benchmarks import growth, recipes, training
 from benchmarks.programs import PROGRAMS, _numpy
 from mnist_tutorial.config import Config
 from mnist_tutorial.evaluation import evaluate
-from mnist_tutorial.further.recipes import measured, normalize
+from mnist_tutorial.further.recipes import deskew, measured
 from mnist_tutorial.training import create_state, fit, loss_fn
 from tests.numpy_network import NumpyNetwork
 
@@ -116,7 +116,7 @@ def test_where_images_are_normalised_all_splits_are(few, monkeypatch, name):
     )
     recipes.measure(name, lambda data: used.extend(data[:2]) or fit(config, data), few)
     for split, given in zip(used, few, strict=True):
-        expected = normalize(given) if name == "normalised" else given
+        expected = deskew(given) if name == "normalised" else given
         np.testing.assert_array_equal(split.images, expected.images)
 
 

@@ -5,7 +5,7 @@ import pytest
 from flax import nnx
 
 from mnist_tutorial.config import Config
-from mnist_tutorial.further.convolution import ConvNet, convolve, halve
+from mnist_tutorial.further.convolution import ConvNet, convolve, max_pool
 
 CHANNELS = (3, 4, 5, 6)
 
@@ -49,7 +49,7 @@ def test_halving_takes_the_largest_of_four(rows, columns):
     wanted = jax.lax.reduce_window(
         images, -jnp.inf, jax.lax.max, (1, 2, 2, 1), (1, 2, 2, 1), "VALID"
     )
-    np.testing.assert_array_equal(halve(images), wanted)
+    np.testing.assert_array_equal(max_pool(images), wanted)
 
 
 @pytest.mark.parametrize("training", [True, False])
@@ -77,7 +77,8 @@ def test_the_network_against_float64(training):
     assert x.shape == (6, 2, 2, CHANNELS[-1])
     flat = x.transpose(0, 3, 1, 2).reshape(6, -1)
     wanted = flat @ np.asarray(model.output.kernel[...]) + np.asarray(model.output.bias[...])
-    found = jax.jit(lambda model: model(images, training=training))(model)
+    model.train() if training else model.eval()
+    found = jax.jit(lambda model: model(images))(model)
     np.testing.assert_allclose(found, wanted, rtol=1e-3, atol=1e-3)
 
 
@@ -85,12 +86,14 @@ def test_only_training_changes_what_batch_norm_remembers():
     model, images = network(), np.full((2, 28, 28), 255, np.uint8)
     images[1, 10:18, 10:18] = 0
     before = np.array(model.norms[0].mean[...])
+    model.eval()
     model(images)
     np.testing.assert_array_equal(model.norms[0].mean[...], before)
-    model(images, training=True)
+    model.train()
+    model(images)
     x = convolve(jnp.asarray(images, jnp.float32).transpose(1, 2, 0)[None] / 255, model.kernels[0])
     np.testing.assert_allclose(
-        model.norms[0].mean[...], 0.9 * before + 0.1 * halve(x).mean((1, 2, 3)), rtol=1e-4
+        model.norms[0].mean[...], 0.9 * before + 0.1 * max_pool(x).mean((1, 2, 3)), rtol=1e-4
     )
 
 

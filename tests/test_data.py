@@ -113,7 +113,7 @@ def test_no_image_is_in_two_splits(mnist):
 
 @pytest.mark.parametrize("name", ["minst", "../mnist", "", "kmnist"])
 def test_an_unknown_data_set_is_named_with_the_remedy(name):
-    with pytest.raises(DataError, match=f"no prepared copy of the data set '{name}'.*prepare_data"):
+    with pytest.raises(DataError, match=f"no prepared copy of the data set '{name}'.*tfds.builder"):
         load_mnist(Config(dataset=name))
 
 
@@ -215,7 +215,7 @@ def test_a_cache_that_cannot_be_written_is_done_without(tmp_path, monkeypatch, c
     blocked.write_text("a file stands where the folder should be")
     monkeypatch.setattr(data_module, "cache_dir", lambda: blocked / "cache")
     monkeypatch.setattr(data_module, "SPLITS", ("test",))
-    with pytest.warns(UserWarning, match="can't keep the decoded images in .*decoded anew"):
+    with pytest.warns(UserWarning, match="can't keep the decoded images in .*decoded again"):
         (test,) = data_module._read_cached(copy_of_data / "mnist/3.0.1")
     assert len(test.labels) == 10_000
 
@@ -267,3 +267,52 @@ def test_the_newest_copy_is_read(tmp_path):
         (tmp_path / "set" / version).mkdir(parents=True)
         (tmp_path / "set" / version / "dataset_info.json").touch()
     assert data_module.find_prepared("set", tmp_path).name == "10.0.0"
+
+
+def test_a_link_stays_a_link_and_a_file_keeps_its_permissions(tmp_path):
+    (tmp_path / "real").mkdir()
+    target, link = tmp_path / "real" / "file", tmp_path / "link"
+    target.write_bytes(b"old")
+    target.chmod(0o640)
+    link.symlink_to(target)
+    data_module.write_whole(link, b"new")
+    assert link.is_symlink() and target.read_bytes() == b"new"
+    assert target.stat().st_mode & 0o777 == 0o640
+    usual = os.umask(0o077)
+    try:
+        data_module.write_whole(tmp_path / "private", b"new")
+    finally:
+        os.umask(usual)
+    assert (tmp_path / "private").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_set_with_a_builders_configuration_is_found(tmp_path):
+    prepared = PREPARED / "mnist" / "3.0.1"
+    shutil.copytree(prepared, tmp_path / "emnist" / "letters" / "3.1.0")
+    found = data_module.find_prepared("emnist/letters", tmp_path)
+    assert found == tmp_path / "emnist" / "letters" / "3.1.0"
+    for name in ("../mnist", "mnist/..", "/mnist", "emnist/letters/3.1.0", "mnist/../mnist", ""):
+        with pytest.raises(DataError, match="no prepared copy"):
+            data_module.find_prepared(name, tmp_path)
+
+
+def test_the_variable_of_tensorflow_datasets_names_a_folder_too(tmp_path, monkeypatch):
+    shutil.copytree(PREPARED / "mnist" / "3.0.1", tmp_path / "kmnist" / "3.0.1")
+    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
+    assert data_module.find_prepared("kmnist") == tmp_path / "kmnist" / "3.0.1"
+    monkeypatch.delenv("TFDS_DATA_DIR")
+    with pytest.raises(DataError, match="tfds.builder"):
+        data_module.find_prepared("kmnist")
+
+
+def test_a_user_without_name_and_home_has_a_cache_all_the_same():
+    """As in a container that was started with a bare number for its user."""
+    if os.geteuid():
+        pytest.skip("only root can become a user that doesn't exist")
+    code = "from mnist_tutorial.data import cache_dir; import os; os.setuid(54321); "
+    code += "print(cache_dir())"
+    environment = {name: value for name, value in os.environ.items() if name != "HOME"}
+    environment = {k: v for k, v in environment.items() if not k.startswith("XDG_")}
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert done.stdout.strip().endswith("mnist_tutorial-54321"), done.stderr

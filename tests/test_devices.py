@@ -8,6 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from mnist_tutorial.config import Config
+from mnist_tutorial.data import DataError
+from mnist_tutorial.evaluation import evaluate
+from mnist_tutorial.model import create_model
 from mnist_tutorial.scale import devices
 
 RUNS = ["32, 8", "30, 8", "31, 3"]  # batch size, devices
@@ -98,3 +102,11 @@ def test_asking_for_more_devices_than_there_are_says_how_to_simulate_them():
         devices.make_mesh(99)
     with pytest.raises(ValueError, match="got 0"):
         devices.make_mesh(0)
+
+
+def test_images_that_one_device_refuses_are_refused_by_many(few):
+    scaled = few.test._replace(images=few.test.images / 255)
+    model = create_model(Config(hidden_units=3))
+    for judge in (evaluate, lambda *these: devices.evaluate(*these, devices.make_mesh())):
+        with pytest.raises(DataError, match="Multiply what was scaled to 1 by 255"):
+            judge(model, scaled)

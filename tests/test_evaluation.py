@@ -57,11 +57,11 @@ def test_metrics_equal_scikit_learn(labels, answers):
 @pytest.mark.parametrize(
     "labels, answers, words",
     [
-        ([], [], "at least 1"),
-        ([1, 2], [1], r"shapes \(2,\) and \(1,\)"),
-        ([1, 10], [1, 2], "labels must be from 0 to 9, got 10"),
-        ([1, 2], [1, -1], "predictions must be from 0 to 9, got -1"),
-        ([1.0, 2.0], [1, 2], "labels must be integers, got float64"),
+        ([], [], "labels has no examples"),
+        ([1, 2], [1], r"predictions needs an array of 2 .* \(1,\)"),
+        ([1, 10], [1, 2], "labels has the label 10"),
+        ([1, 2], [1, -1], "predictions has the label -1"),
+        ([1.0, 2.0], [1, 2], "whole numbers .* got float64"),
     ],
 )
 def test_what_cannot_be_counted_is_refused(labels, answers, words):
@@ -74,7 +74,7 @@ def test_wilson_interval_solves_its_equation():
     for successes, trials in ((9710, 10_000), (3, 10), (1, 1000)):
         for end in wilson_interval(successes, trials):
             distance = abs(successes / trials - end)
-            assert distance == pytest.approx(1.96 * math.sqrt(end * (1 - end) / trials))
+            assert distance == pytest.approx(1.959964 * math.sqrt(end * (1 - end) / trials))
     low, high = wilson_interval(9710, 10_000)
     assert low < 0.971 < high and high - low == pytest.approx(0.0066, abs=2e-4)
     assert wilson_interval(0, 10)[0] == pytest.approx(0) and wilson_interval(10, 10)[1] <= 1

@@ -100,7 +100,7 @@ def test_a_kept_training_is_exported_without_its_optimizer(few, tmp_path):
     from mnist_tutorial.checkpoints import save_training
 
     config = Config(hidden_units=12, batch_size=32, num_epochs=1)
-    save_training(tmp_path / "training", *fit(config, few), config)
+    save_training(tmp_path / "training", *fit(config, few), config, few)
     assert main([str(tmp_path / "training"), str(tmp_path), *WITHOUT_ONNX]) == 0
     names = safetensors.numpy.load_file(tmp_path / "mnist.safetensors")
     assert sorted(names) == sorted(

@@ -37,7 +37,7 @@ from mnist_tutorial.checkpoints import (
     save_training,
 )
 from mnist_tutorial.config import Config
-from mnist_tutorial.data import DataError, Examples
+from mnist_tutorial.data import DataError, Examples, fingerprint
 from mnist_tutorial.further import recipes
 from mnist_tutorial.model import create_model
 from mnist_tutorial.training import fit
@@ -110,16 +110,16 @@ def files(tmp_path_factory, few):
     folder = tmp_path_factory.mktemp("files")
     state, history = fit(SMALL, few)
     save_model(folder / "model", state.model, SMALL)
-    save_training(folder / "training", state, history, SMALL)
+    save_training(folder / "training", state, history, SMALL, few)
     return {name: (folder / name).read_bytes() for name in ("model", "training")}
 
 
 @pytest.mark.parametrize("kind", ["model", "training"])
-def test_damaged_weights_and_trainings(tmp_path, files, no_more_memory_than, kind):
+def test_damaged_weights_and_trainings(tmp_path, files, few, no_more_memory_than, kind):
     path, refused = tmp_path / kind, 0
     for case in range(CASES):
         path.write_bytes(damaged(files[kind], case))
-        read = {"model": (load_model, path), "training": (load_training, path, SMALL)}[kind]
+        read = {"model": (load_model, path), "training": (load_training, path, SMALL, few)}[kind]
         try:
             no_more_memory_than(path.stat().st_size, *read)
         except CheckpointError as error:
@@ -147,14 +147,14 @@ def test_a_header_of_endless_brackets(tmp_path, files):
         lambda a: a.update({"history.seconds": np.zeros(2, np.int64)}),
     ],
 )
-def test_a_history_of_another_form_is_refused(tmp_path, files, change):
+def test_a_history_of_another_form_is_refused(tmp_path, files, few, change):
     arrays = safetensors.numpy.load(files["training"])
     change(arrays)
     arrays = {name: np.asarray(array) for name, array in arrays.items()}
-    config = {"config": json.dumps(dataclasses.asdict(SMALL))}
+    config = {"config": json.dumps(dataclasses.asdict(SMALL)), "data": fingerprint(few)}
     (tmp_path / "training").write_bytes(safetensors.numpy.save(arrays, config))
     with pytest.raises(CheckpointError, match="history|must be"):
-        load_training(tmp_path / "training", SMALL)
+        load_training(tmp_path / "training", SMALL, few)
 
 
 @pytest.fixture

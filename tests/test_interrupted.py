@@ -115,7 +115,7 @@ def test_a_killed_training_goes_on_bit_by_bit_as_if_nothing_had_happened(tmp_pat
     for number in range(KILLS):
         killed(number, seconds, 5 * 9, cache, train, folder, True)
         if kept.exists():
-            state, history = load_training(kept, config)
+            state, history = load_training(kept, config, data_module.load_mnist(config))
             assert int(state.epoch) == len(history.seconds) >= epochs  # nothing kept was lost
             epochs = int(state.epoch)
         if (folder / "weights").exists():  # it was quicker

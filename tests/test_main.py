@@ -1,5 +1,8 @@
+import contextlib
 import dataclasses
 import json
+import os
+import shutil
 import subprocess
 import sys
 
@@ -11,6 +14,7 @@ from mnist_tutorial import __main__
 from mnist_tutorial.__main__ import main
 from mnist_tutorial.checkpoints import load_model
 from mnist_tutorial.config import Config
+from mnist_tutorial.data import PREPARED
 from mnist_tutorial.evaluation import evaluate
 from mnist_tutorial.scale import processes
 
@@ -102,6 +106,10 @@ def test_help_lists_every_variable_with_default_and_meaning(capsys):
         (["--batch-size", "60000"], "batch_size 60000 is larger than the 55000 training images"),
         (["--recipe", "fast", "--l2", "0.1"], "--l2 needs the recipe original, got fast"),
         (["--save", "w", "--checkpoint", "./w"], "--save and --checkpoint must be two files"),
+        (
+            ["--distributed", "--coordinator", "h:1", "--num-processes", "0", "--process-id", "0"],
+            "--num-processes must be at least 1, got 0",
+        ),
         (["--num-validation", "60000"], "num_validation 60000 leaves nothing to train on"),
     ],
 )
@@ -125,20 +133,20 @@ def test_the_line_of_progress_is_gone_before_anything_else_is_said(monkeypatch, 
     command = [*QUICK, "--save", str(tmp_path / "w")]
     assert main([*command, "--learning-rate", "1e9"]) == 1
     shown, _, message = capsys.readouterr().err.rpartition("\r")
-    assert "compiling" in shown and shown.endswith(" ")
+    assert "epoch" in shown and shown.endswith(" ")
     assert message.startswith("mnist-tutorial: the loss is no longer")
 
 
 @pytest.mark.parametrize(
     "message, code",
-    [("RESOURCE_EXHAUSTED: out of memory", 1), ("UNAVAILABLE: gone", processes.ALONE)],
+    [("INTERNAL: Out of memory allocating 9 bytes", 1), ("UNAVAILABLE: gone", processes.ALONE)],
 )
 def test_only_a_lost_process_is_blamed_on_others(message, code, monkeypatch, capsys):
     def fail(*_):
         raise JaxRuntimeError(message)
 
     monkeypatch.setenv(processes.TRAINS, "1")
-    monkeypatch.setattr(processes, "join", lambda **place: None)
+    monkeypatch.setattr(processes, "join", lambda *place: None)
     monkeypatch.setattr(processes, "leave", lambda code: None)
     monkeypatch.setattr(__main__, "run", fail)
     assert main(["--distributed"]) == code
@@ -157,3 +165,48 @@ def test_what_goes_wrong_later_gives_code_1(arguments, words, tmp_path, capsys):
     assert main([*arguments, "--save", str(tmp_path / "weights")]) == 1
     assert words in capsys.readouterr().err
     assert not (tmp_path / "weights").exists()
+
+
+def run_alone(*arguments, **environment):
+    """Runs the command in a process of its own, as a reader does."""
+    command = [sys.executable, "-m", "mnist_tutorial", *arguments]
+    environment = os.environ | environment
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
+
+
+def test_too_little_memory_is_one_line_that_says_what_to_lower(tmp_path):
+    """For real: the weights alone would take more than any machine has."""
+    units = "900000000"
+    done = run_alone(*QUICK, "--hidden-units", units, "--save", str(tmp_path / "w"))
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    last = done.stderr.strip().split("\n")[-1]
+    assert "not enough memory; choose a smaller hidden_units or batch_size" in last
+
+
+def test_a_device_that_is_not_there_is_one_line(tmp_path):
+    done = run_alone(*QUICK, "--save", str(tmp_path / "w"), JAX_PLATFORMS="cuda")
+    assert done.returncode and done.stdout == ""
+    assert done.stderr.startswith("mnist-tutorial: JAX finds no device with JAX_PLATFORMS=cuda")
+    assert len(done.stderr.strip().split("\n")) == 1
+
+
+def test_a_file_that_cannot_be_written_is_found_before_the_training(monkeypatch, capsys):
+    monkeypatch.setattr(__main__, "run", None)  # must not be reached
+    with pytest.raises(SystemExit):
+        main([*QUICK, "--save", "/proc/mnist.safetensors"])
+    message = capsys.readouterr().err
+    assert message.startswith("mnist-tutorial: /proc/mnist.safetensors can't be written")
+
+
+def test_prepared_data_may_lie_in_a_folder_of_the_readers(tmp_path, monkeypatch, capsys):
+    shutil.copytree(PREPARED / "mnist", tmp_path / "mine" / "digits")
+    command = [*QUICK, "--dataset", "digits", "--save", str(tmp_path / "w")]
+    assert main(command) == 1
+    assert "no prepared copy of the data set 'digits'" in capsys.readouterr().err
+    for variables, options in (({}, ["--data-dir", "mine"]), ({"TFDS_DATA_DIR": "mine"}, [])):
+        monkeypatch.chdir(tmp_path)
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+        with contextlib.suppress(SystemExit):
+            main([*command, *options, "--learning-rate", "1e9"])
+        assert "no prepared copy" not in capsys.readouterr().err

@@ -1,22 +1,24 @@
 """What the chapters use to talk to their reader."""
 
+import dataclasses
 import inspect
 
 import jax
 import numpy as np
 import pytest
 
-from mnist_tutorial import data
+from mnist_tutorial import training
 from mnist_tutorial.book import notebook
 from mnist_tutorial.config import Config
 from mnist_tutorial.model import MLP
+from mnist_tutorial.training import fit
 
 TINY = Config(hidden_units=3, num_epochs=2)
 
 
 @pytest.fixture
 def cache(tmp_path, monkeypatch):
-    monkeypatch.setattr(data, "cache_dir", lambda: tmp_path)
+    monkeypatch.setattr(notebook, "cache_dir", lambda: tmp_path)
     return tmp_path
 
 
@@ -45,7 +47,7 @@ def test_a_chapter_trains_once_and_the_next_reads_the_same_network(cache, few, m
         TINY, few, lambda state, history: heard.append(int(state.epoch))
     )
     assert heard == [1, 2]
-    assert "epoch 2 of 2" in capsys.readouterr().out
+    assert "0/2" in capsys.readouterr().out
     monkeypatch.setattr(notebook, "fit", None)  # must not be needed
     again, remembered = notebook.load_or_train(TINY, few)
     for one, other in zip(jax.tree.leaves(state), jax.tree.leaves(again), strict=True):
@@ -61,3 +63,29 @@ def test_a_network_that_cannot_be_kept_is_trained_all_the_same(cache, few, monke
     state, _ = notebook.load_or_train(TINY, few)
     assert int(state.epoch) == 2 and not list(cache.iterdir())
     assert "could not be kept (no space left); other chapters will train" in capsys.readouterr().out
+
+
+def test_a_kept_network_belongs_to_its_configuration_data_and_code(few, tmp_path, monkeypatch):
+    usual = notebook.trained_path(TINY, few)
+    assert usual == notebook.trained_path(TINY, few)
+    for other in (dataclasses.replace(TINY, seed=1), dataclasses.replace(TINY, num_epochs=1)):
+        assert usual != notebook.trained_path(other, few)
+    labels = np.roll(few.train.labels, 1)
+    assert usual != notebook.trained_path(
+        TINY, few._replace(train=few.train._replace(labels=labels))
+    )
+    changed = tmp_path / "training.py"
+    changed.write_text("# other code")
+    monkeypatch.setattr(training, "__file__", str(changed))
+    assert usual != notebook.trained_path(TINY, few)
+
+
+def test_a_chapter_with_other_data_never_gets_the_network_of_the_chapter_before(cache, few):
+    """The seam between two notebooks: same configuration, shuffled labels."""
+    labels = np.roll(few.train.labels, 1)
+    shuffled = few._replace(train=few.train._replace(labels=labels))
+    notebook.train(TINY, shuffled)
+    state, _ = notebook.load_or_train(TINY, few)
+    expected, _ = fit(TINY, few)
+    for ours, theirs in zip(jax.tree.leaves(state), jax.tree.leaves(expected), strict=True):
+        np.testing.assert_array_equal(ours, theirs)

@@ -204,3 +204,19 @@ def test_the_drawn_set_has_three_of_each_digit():
     assert names == list("0123456789") and np.bincount(examples.labels).tolist() == [3] * 10
     ink = (examples.images > 127).mean(axis=(1, 2))
     assert 0.03 < ink.min() and ink.max() < 0.4  # light on black, as in MNIST
+
+
+@pytest.mark.parametrize("upper", [False, True])
+def test_folders_named_by_digits_are_labelled_as_those_digits(tmp_path, upper):
+    """In the order of the alphabet, "eight" would be 0."""
+    words = "zero one two three four five six seven eight nine".split()
+    for digit, word in enumerate(words):
+        folder = tmp_path / (word.upper() if upper else word)
+        folder.mkdir()
+        Image.new("L", (28, 28), 20 * digit).save(folder / "a.png")
+        (folder / "Desktop.INI").write_text("[.ShellClassInfo]")
+        (folder / "thumbs.db").write_bytes(b"")
+    examples, names = load_folder(tmp_path)
+    assert [name.lower() for name in names] == words
+    assert examples.labels.tolist() == list(range(10))
+    assert examples.images[:, 0, 0].tolist() == [20 * digit for digit in range(10)]

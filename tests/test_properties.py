@@ -19,7 +19,7 @@ from mnist_tutorial.evaluation import (
     calibration,
     confusion_matrix,
     evaluate,
-    judge,
+    evaluate_probabilities,
     metrics,
     threshold_counts,
     wilson_interval,
@@ -150,7 +150,7 @@ def test_what_is_judged_adds_up(case, threshold):
     classes, labels, said = case
     rng = np.random.default_rng(int(labels.sum()))
     probabilities = rng.dirichlet(np.ones(classes), len(labels)).astype(np.float32)
-    found = judge(probabilities, labels)
+    found = evaluate_probabilities(probabilities, labels)
     assert found.num_examples == len(labels) == calibration(found)[2].sum()
     assert found.num_errors == (probabilities.argmax(axis=1) != labels).sum()
     counts = threshold_counts(probabilities[:, 0], labels == 0, threshold)
@@ -196,10 +196,12 @@ def test_predict_answers_or_says_what_is_wrong(network, images):
 @pytest.mark.parametrize(
     "images, words",
     [
-        (np.full((1, 28, 28), 256.0), "full ink; got 256.0"),
-        (np.full((1, 28, 28), -1), "full ink; got -1.0"),
-        (np.full((1, 28, 28), np.nan), "full ink; got nan"),
-        (np.full((1, 28, 28), 0.5), "the largest here is 0.5. Multiply .* by 255"),
+        (np.full((1, 28, 28), 256.0), "from 256.0 to 256.0"),
+        (np.full((1, 28, 28), -1), "from -1.0 to -1.0"),
+        (np.full((1, 28, 28), np.nan), "from nan to nan"),
+        (np.full((1, 28, 28), 0.5), "from 0.5 to 0.5. Multiply .* by 255"),
+        (np.ones((1, 28, 28), np.uint8), "from 1.0 to 1.0. Multiply .* by 255"),
+        (np.ones((1, 28, 28), np.int64), "from 1.0 to 1.0. Multiply .* by 255"),
         (np.zeros((28, 28)), r"the shape \(28, 28\); a single image .* image\[None\]"),
         (np.zeros((0, 28, 28)), r"at least one image, got the shape \(0, 28, 28\)"),
         (np.zeros((1, 28, 28), bool), "real numbers, got bool"),
@@ -239,10 +241,10 @@ def test_bad_labels_are_named_wherever_they_come_in(few, network, labels, words)
     "change, words",
     [
         (lambda images: images / np.float32(255), "the images of the training set .*by 255"),
-        (lambda images: images * 2.0, "full ink; got 5"),
+        (lambda images: images * 2.0, "to 510.0"),
         (lambda images: images[:0], r"at least one image, got the shape \(0, 28, 28\)"),
         (lambda images: images[:, :14], r"has images of \(14, 28\) pixels, but .* \(28, 28\)"),
-        (lambda images: np.where(images > 9, np.nan, images), "got nan"),
+        (lambda images: np.where(images > 9, np.nan, images), "from nan"),
     ],
 )
 def test_bad_images_do_not_get_into_a_training(few, change, words):
@@ -253,12 +255,12 @@ def test_bad_images_do_not_get_into_a_training(few, change, words):
 
 def test_a_network_that_diverged_is_not_judged(network):
     with pytest.raises(FloatingPointError, match="lower learning_rate"):
-        judge(np.full((2, 10), np.nan, np.float32), np.array([0, 1]))
+        evaluate_probabilities(np.full((2, 10), np.nan, np.float32), np.array([0, 1]))
 
 
 def test_nothing_is_not_judged():
     with pytest.raises(DataError, match="no examples"):
-        judge(np.zeros((0, 10), np.float32), np.zeros(0, int))
+        evaluate_probabilities(np.zeros((0, 10), np.float32), np.zeros(0, int))
 
 
 @settings(FIXED, max_examples=200)

@@ -10,17 +10,18 @@ from mnist_tutorial.config import Config
 from mnist_tutorial.evaluation import evaluate
 from mnist_tutorial.further import road
 from mnist_tutorial.further.convolution import ConvNet
-from mnist_tutorial.further.road import STEPS, Step, answer, average, move, train
-from mnist_tutorial.model import MLP, predict
+from mnist_tutorial.further.recipes import with_seed
+from mnist_tutorial.further.road import STAGES, Stage, answer, fit_stage, move
+from mnist_tutorial.model import MLP, count_parameters, predict
 
 TINY = Config(batch_size=40, num_epochs=2, learning_rate=0.004)
-STEP = Step(TINY, shift=1.0, averaging=0.5, channels=(2, 3, 3, 4))
+STEP = Stage(TINY, shift=1.0, ema_decay=0.5, channels=(2, 3, 3, 4))
 
 
 def test_networks_trained_together_equal_networks_trained_alone(few):
-    together = road.members(road.train_together(STEP, [123, 5], few))
+    together = road.members(road.fit_together(STEP, [123, 5], few))
     for model, seed in zip(together, (123, 5), strict=True):
-        alone, _ = train(road.with_seed(STEP, seed), few)
+        alone, _ = fit_stage(with_seed(STEP, seed), few)
         leaves = zip(jax.tree.leaves(model), jax.tree.leaves(alone), strict=True)
         for ours, theirs in leaves:
             np.testing.assert_allclose(ours, theirs, rtol=1e-3, atol=1e-4)
@@ -30,9 +31,9 @@ def test_networks_trained_together_equal_networks_trained_alone(few):
 
 def test_the_averaged_network_is_the_average_of_those_after_each_update(few):
     num_updates, config = 7, dataclasses.replace(TINY, num_epochs=1)
-    step = dataclasses.replace(STEP, config=config, averaging=0.15)
-    update = jax.jit(road.make_update(step, num_updates))
-    state = road.start(step, num_updates, config)
+    step = dataclasses.replace(STEP, config=config, ema_decay=0.15)
+    update = jax.jit(road.make_averaging_update(step, num_updates))
+    state = road.create_averaged(step, num_updates, config)
     wanted = jax.tree.map(np.float64, state.model)
     for i in range(num_updates):
         batch = slice(20 * i, 20 * i + 20)
@@ -43,65 +44,75 @@ def test_the_averaged_network_is_the_average_of_those_after_each_update(few):
             wanted,
             state.model,
         )
-    averaged = state.opt_state[1]
+    averaged = state.averaged
     for found, mean in zip(jax.tree.leaves(averaged), jax.tree.leaves(wanted), strict=True):
         np.testing.assert_allclose(found, mean, rtol=1e-4, atol=1e-6)
     assert not np.allclose(averaged.output.kernel[...], state.model.output.kernel[...], atol=1e-5)
 
 
-def test_averaging_soon_forgets_the_first_weights():
-    averaged = {"w": np.float32(1)}
-    for i in range(200):
-        averaged = average(averaged, {"w": np.float32(0)}, 0.99, np.int32(i))
-    assert abs(averaged["w"]) < 1e-9  # 0.99^200 would be 0.13
+def test_averaging_soon_forgets_the_first_weights(few):
+    """With a share of 0.99 alone, 0.99^7 = 93 % of the first network would still be there."""
+    config = dataclasses.replace(TINY, num_epochs=1)
+    stage = dataclasses.replace(STEP, config=config, ema_decay=0.99)
+    update = jax.jit(road.make_averaging_update(stage, 7))
+    state = road.create_averaged(stage, 7, config)
+    first = np.asarray(state.model.output.kernel[...])
+    for _ in range(7):
+        state, _ = update(state, few.train.images[:40], few.train.labels[:40], config)
+    moved = [
+        np.abs(each.output.kernel[...] - first).sum() for each in (state.averaged, state.model)
+    ]
+    assert moved[0] > moved[1] / 2
 
 
 def test_with_averaging_the_averaged_network_is_returned(few):
     states = []
-    model, _ = train(STEP, few, lambda state, _: states.append(jax.device_get(state)))
-    averaged, last = states[-1].opt_state[1], states[-1].model
+    model, _ = fit_stage(STEP, few, lambda state, _: states.append(jax.device_get(state)))
+    averaged, last = states[-1].averaged, states[-1].model
     for ours, theirs in zip(jax.tree.leaves(model), jax.tree.leaves(averaged), strict=True):
         np.testing.assert_array_equal(ours, theirs)
     assert np.abs(model.output.kernel[...] - last.output.kernel[...]).max() > 1e-4
 
 
 def test_without_averaging_the_last_network_is_returned(few):
-    step = dataclasses.replace(STEP, averaging=0.0)
+    step = dataclasses.replace(STEP, ema_decay=0.0)
     states = []
-    model, history = train(step, few, lambda state, _: states.append(jax.device_get(state.model)))
+    model, history = fit_stage(
+        step, few, lambda state, _: states.append(jax.device_get(state.model))
+    )
     for ours, theirs in zip(jax.tree.leaves(model), jax.tree.leaves(states[-1]), strict=True):
         np.testing.assert_array_equal(ours, theirs)
     assert len(history.seconds) == 2
 
 
 def test_a_step_without_averaging_is_training_by_a_recipe(few):
-    """The network of chapter 5, with smoothing and distortion: `recipes.train` to the bit."""
+    """The network of chapter 5, with smoothing and distortion: `fit_recipe` to the bit."""
     from mnist_tutorial.further import recipes
 
     config = dataclasses.replace(TINY, hidden_units=16)
     means = dict(shift=1.0, label_smoothing=0.1)
-    ours, _ = train(Step(config, **means), few)
-    theirs = recipes.train(recipes.Recipe(config, **means), few)[0].model
+    ours, _ = fit_stage(Stage(config, **means), few)
+    theirs = recipes.fit_recipe(recipes.Recipe(config, **means), few)[0].model
     for a, b in zip(jax.tree.leaves(ours), jax.tree.leaves(theirs), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
 
 
 def test_what_batch_norm_remembers_is_learnt_but_not_counted(few):
-    model, _ = train(STEP, few)
+    model, _ = fit_stage(STEP, few)
     assert np.abs(model.norms[0].mean[...]).max() > 0.001
     c = (1, *STEP.channels)
     weights = sum(k * k * i * o for k, i, o in zip((5, 3, 3, 3), c, c[1:], strict=False))
-    assert road.num_parameters(model) == weights + 2 * sum(c[1:]) + 4 * c[-1] * 10 + 10
-    assert road.num_parameters(road.create_network(Step(), Config())) == 795_010
+    assert count_parameters(model) == weights + 2 * sum(c[1:]) + 4 * c[-1] * 10 + 10
+    assert count_parameters(road.create_network(Stage(), Config())) == 795_010
 
 
 def test_a_convolutional_network_learns(mnist):
-    from mnist_tutorial.further.sweeps import small
+    from mnist_tutorial.further.sweeps import subset
 
     config = dataclasses.replace(TINY, num_epochs=3)
-    step = dataclasses.replace(STEP, config=config, averaging=0.9, channels=(4, 8, 8, 16))
-    data = small(mnist, 2_000, 500)
-    model, _ = train(step, data)
+    step = dataclasses.replace(STEP, config=config, ema_decay=0.9, channels=(4, 8, 8, 16))
+    data = subset(mnist, 2_000, 500)
+    model, _ = fit_stage(step, data)
     found = answer([model], data.validation.images)
     assert road.accuracy(found, data.validation.labels) > 0.85
     np.testing.assert_allclose(
@@ -127,23 +138,23 @@ def test_an_answer_is_the_mean_over_networks_and_shifts(few):
     wanted = np.mean(
         [predict(model, move(images, *shift)) for model in models for shift in shifts], axis=0
     )
-    np.testing.assert_allclose(answer(models, images, shifts, at_once=3), wanted, rtol=1e-5)
+    np.testing.assert_allclose(answer(models, images, shifts, batch_size=3), wanted, rtol=1e-5)
     assert len(set(road.SHIFTS)) == 9 and (0, 0) in road.SHIFTS
 
 
 def test_each_step_adds_one_means_to_the_one_before():
-    steps = [step for step in STEPS.values() if isinstance(step, Step)]
+    steps = [step for step in STAGES.values() if isinstance(step, Stage)]
     added = [
         {
             field.name
-            for field in dataclasses.fields(Step)
+            for field in dataclasses.fields(Stage)
             if getattr(before, field.name) != getattr(after, field.name)
         }
         for before, after in zip(steps, steps[1:], strict=False)
     ]
     assert added == [
         {"shift", "rotation", "scale"},
-        {"label_smoothing", "averaging"},
+        {"label_smoothing", "ema_decay"},
         {"channels"},
         {"channels"},
     ]
@@ -156,12 +167,12 @@ def test_each_step_adds_one_means_to_the_one_before():
 
 
 def test_a_step_is_checked_like_a_recipe():
-    with pytest.raises(ValueError, match="averaging must be below 1, got 1"):
-        Step(averaging=1)
+    with pytest.raises(ValueError, match="ema_decay must be below 1, got 1"):
+        Stage(ema_decay=1)
     with pytest.raises(ValueError, match="channels must be 4 numbers from 1"):
-        Step(channels=(1, 2))
-    with pytest.raises(ValueError, match="warm_up must be below 1"):
-        Step(warm_up=2)
+        Stage(channels=(1, 2))
+    with pytest.raises(ValueError, match="warmup_fraction must be below 1"):
+        Stage(warmup_fraction=2)
 
 
 @pytest.fixture
@@ -170,12 +181,12 @@ def workshop(few, monkeypatch, tmp_path):
     data = few._replace(test=type(few.test)(few.test.images[:100], few.test.labels[:100]))
     steps = {
         "original": dataclasses.replace(TINY, hidden_units=8),
-        "AdamW, one": Step(dataclasses.replace(TINY, hidden_units=8)),
+        "AdamW, one": Stage(dataclasses.replace(TINY, hidden_units=8)),
         "conv": dataclasses.replace(STEP, config=dataclasses.replace(TINY, num_epochs=1)),
     }
     seeds = {"original": (1,), "AdamW, one": (1, 2), "conv": (1, 2, 3, 4, 5)}
     monkeypatch.setattr(benchmark, "load_mnist", lambda config=None: data)
-    monkeypatch.setattr(benchmark, "STEPS", steps)
+    monkeypatch.setattr(benchmark, "STAGES", steps)
     monkeypatch.setattr(benchmark, "SEEDS", seeds)
     monkeypatch.setattr(benchmark, "TOGETHER", 2)
     monkeypatch.setattr(benchmark, "RESULTS", tmp_path / "road.json")
@@ -202,8 +213,8 @@ def test_the_command_trains_what_is_missing_and_only_that(workshop, monkeypatch,
     assert "  2 together" in text and "AdamW, one" in text
     benchmark.main(["--processes", "1"])
     assert len(jobs) == 8
-    changed = dict(benchmark.STEPS) | {"original": dataclasses.replace(TINY, hidden_units=9)}
-    monkeypatch.setattr(benchmark, "STEPS", changed)
+    changed = dict(benchmark.STAGES) | {"original": dataclasses.replace(TINY, hidden_units=9)}
+    monkeypatch.setattr(benchmark, "STAGES", changed)
     benchmark.main(["--processes", "1"])
     assert jobs[8:] == [("original", "--one", "1")]
     conv = result["steps"]["conv"]
@@ -212,7 +223,7 @@ def test_the_command_trains_what_is_missing_and_only_that(workshop, monkeypatch,
     assert "together" not in result["steps"]["original"]
     assert (result["num_train"], result["num_validation"]) == (200, 50)
     # Two of them, by hand: probabilities of all shifts and networks, then the mean.
-    models = [train(road.with_seed(benchmark.STEPS["conv"], s), data)[0] for s in (1, 2)]
+    models = [fit_stage(with_seed(benchmark.STAGES["conv"], s), data)[0] for s in (1, 2)]
     right = answer(models, data.test.images, road.SHIFTS).argmax(1) == data.test.labels
     assert conv["together"][0]["test"] == pytest.approx(right.mean(), abs=1e-5)
     assert conv["together"][0]["wrong"] == np.flatnonzero(~right).tolist()
@@ -245,9 +256,9 @@ def test_what_is_stored_is_what_this_code_would_run():
     data = Config()
     assert stored["num_train"] + stored["num_validation"] == 60_000
     assert stored["num_validation"] == data.num_validation
-    assert list(stored["steps"]) == list(STEPS)
+    assert list(stored["steps"]) == list(STAGES)
     for name, step in stored["steps"].items():
-        assert step["configuration"] == benchmark.about(STEPS[name])["configuration"]
+        assert step["configuration"] == benchmark.about(STAGES[name])["configuration"]
         assert [run["seed"] for run in step["runs"]] == list(road.SEEDS[name])
         for run in [*step["runs"], *step.get("together", [])]:
             assert run["test"] == pytest.approx(1 - len(run["wrong"]) / 10_000)

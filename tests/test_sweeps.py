@@ -5,9 +5,10 @@ import numpy as np
 import pytest
 
 from mnist_tutorial.checkpoints import CheckpointError
-from mnist_tutorial.config import Config
+from mnist_tutorial.config import Config, ConfigError
+from mnist_tutorial.data import Examples
 from mnist_tutorial.further import sweeps
-from mnist_tutorial.further.sweeps import METRICS, collect, grid, load_rows, run, small, train_many
+from mnist_tutorial.further.sweeps import METRICS, collect, grid, load_rows, run, subset, train_many
 from mnist_tutorial.training import fit
 
 SMALL = Config(hidden_units=16, batch_size=32, num_epochs=2, learning_rate=0.05)
@@ -40,7 +41,7 @@ def test_what_cannot_be_trained_at_once_is_refused(few, other, name):
 
 
 def test_small_keeps_the_first_images(mnist):
-    few = small(mnist, 20, 10)
+    few = subset(mnist, 20, 10)
     np.testing.assert_array_equal(few.train.images, mnist.train.images[:20])
     np.testing.assert_array_equal(few.validation.labels, mnist.validation.labels[:10])
 
@@ -154,7 +155,7 @@ def test_results_of_other_data_or_versions_are_not_mixed(few, mnist, tmp_path):
     store = tmp_path / "rows"
     run([TINY], few, store)
     with pytest.raises(CheckpointError, match="another data .*, now .*; delete it"):
-        run([TINY], small(mnist, 201, 50), store)
+        run([TINY], subset(mnist, 201, 50), store)
     store.write_text(store.read_text().replace(jax.__version__, "0.0.1"))
     with pytest.raises(CheckpointError, match=f"another jax 0.0.1, now {jax.__version__}"):
         run([TINY], few, store)
@@ -188,3 +189,24 @@ def test_rows_that_are_no_configuration_are_named(few, tmp_path):
     store.write_text(store.read_text().replace('"batch_size": 100', '"batch_size": 0'))
     with pytest.raises(CheckpointError, match="no configuration .*batch_size must be at least 1"):
         run([TINY], few, store)
+
+
+def test_what_fit_refuses_is_refused_for_many_too(few):
+    large = dataclasses.replace(TINY, batch_size=201)
+    for train in (lambda: train_many([large], few), lambda: fit(large, few)):
+        with pytest.raises(ConfigError, match="batch_size 201 is larger than the 200"):
+            train()
+
+
+def test_without_validation_images_many_say_nan_as_fit_does(few):
+    none = few._replace(validation=Examples(*(array[:0] for array in few.validation)))
+    sweep = train_many([TINY], none)
+    _, history = fit(TINY, none)
+    assert np.isnan(sweep.validation_loss).all() and np.isnan(history.validation_loss).all()
+    np.testing.assert_allclose(sweep.train_loss[0], history.train_loss, rtol=1e-4)
+
+
+def test_an_unknown_metric_is_refused_before_anything_is_trained(few, monkeypatch):
+    monkeypatch.setattr(sweeps, "train_many", None)  # must not be reached
+    with pytest.raises(ConfigError, match="keep must be some of train_loss.*, got typo"):
+        run([TINY], few, keep=["typo"])

@@ -4,15 +4,19 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax import nnx
 
 from mnist_tutorial.config import Config
 from mnist_tutorial.data import Dataset, Examples
-from mnist_tutorial.further.sweeps import small
+from mnist_tutorial.further.sweeps import subset
+from mnist_tutorial.model import count_parameters, make_keys, predict
 from mnist_tutorial.training import (
+    TrainState,
     create_state,
     cross_entropy,
     fit,
     loss_fn,
+    make_optimizer,
     train_epoch,
     train_step,
     validate,
@@ -106,12 +110,10 @@ def test_an_epoch_is_the_plain_loop_over_its_batches(few, num_images, batch_size
     assert state.epoch == 1
 
 
-def test_knobs_need_no_new_compilation(few):
+def test_traced_settings_need_no_new_compilation(few):
     train_epoch(create_state(SMALL), *few.train, SMALL)
     compiled = train_epoch._cache_size()
-    other = dataclasses.replace(
-        SMALL, learning_rate=0.1, momentum=0.5, l2=0.0, seed=9, num_epochs=7
-    )
+    other = dataclasses.replace(SMALL, learning_rate=0.1, momentum=0.5, l2=0.0, seed=9)
     train_epoch(create_state(other), *few.train, other)
     assert train_epoch._cache_size() == compiled
 
@@ -142,7 +144,7 @@ def test_fit_reports_every_epoch_and_repeats_itself(few):
 
 def test_validation_sees_the_new_weights(mnist):
     """It didn't with jaxlib 0.7.2, which remembered a matrix by its address."""
-    data = small(mnist, num_train=500)
+    data = subset(mnist, num_train=500)
     seen = []
 
     def look(state, history):
@@ -210,3 +212,43 @@ def test_shuffled_labels_teach_nothing(few):
     noise = Dataset(Examples(few.train.images, labels), few.validation, few.test)
     _, history = fit(dataclasses.replace(SMALL, num_epochs=30), noise)
     assert history.validation_accuracy[-1] < 0.4
+
+
+class Regularised(nnx.Module):
+    """A reader's own network: dropout, batch norm, and one layer."""
+
+    def __init__(self, rngs):
+        self.norm = nnx.BatchNorm(784, momentum=0.5, rngs=rngs)
+        self.dropout = nnx.Dropout(0.5, rngs=rngs)
+        self.output = nnx.Linear(784, 10, rngs=rngs)
+
+    def __call__(self, images):
+        x = images.reshape(len(images), -1).astype(jnp.float32) / 255
+        return self.output(self.dropout(self.norm(x)))
+
+
+def test_networks_that_remember_and_draw_at_random_can_be_trained(few):
+    """Parameters are learnt; running means and random counts are carried along."""
+    config = Config(batch_size=40, num_epochs=2, l2=0.0)
+    model = Regularised(nnx.Rngs(0))
+    drawn = int(model.dropout.rngs.count[...])
+    assert count_parameters(model) == 2 * 784 + 784 * 10 + 10
+    opt_state = make_optimizer(config).init(nnx.state(model, nnx.Param))
+    before = np.asarray(model.output.kernel[...])
+    state, history = fit(config, few, (TrainState(model, opt_state, jnp.int32(0)), None))
+    assert np.abs(state.model.output.kernel[...] - before).max() > 1e-3
+    assert int(state.model.dropout.rngs.count[...]) == drawn + 10  # once in each update
+    # The running mean follows from all batches, in the order in which they came.
+    expected = np.zeros(784)
+    for epoch in range(2):
+        key = jax.random.fold_in(make_keys(config.seed).shuffle, epoch)
+        for batch in np.asarray(jax.random.permutation(key, 200)).reshape(5, 40):
+            pixels = few.train.images[batch].reshape(40, -1) / 255
+            expected = 0.5 * expected + 0.5 * pixels.mean(axis=0)
+    np.testing.assert_allclose(state.model.norm.mean[...], expected, atol=1e-5)
+    # Answers neither depend on chance nor on the other images in the batch.
+    together = predict(state.model, few.validation.images)
+    alone = predict(state.model, few.validation.images[:1])
+    np.testing.assert_allclose(together[:1], alone, atol=1e-6)
+    losses = cross_entropy(jnp.log(together), few.validation.labels)
+    assert history.validation_loss[-1] == pytest.approx(float(losses.mean()), rel=1e-4)

@@ -239,7 +239,7 @@ MUTANTS: list[Mutant] = [
          "every update moves its images alike"),
         ("mask=lambda model: jax.tree.map(lambda weights: weights.ndim > 1, model)", "mask=None",
          "weight decay shrinks biases too"),
-        ("pct_start=recipe.warm_up", "pct_start=0.5", "the warm-up changes nothing"),
+        ("pct_start=recipe.warmup_fraction", "pct_start=0.5", "the warm-up changes nothing"),
         ("middle_x + right + slant * down", "middle_x + right - slant * down",
          "normalised digits lean twice as far"),
         ("(variance**0.5 / spread) ** 0.5", "(spread / variance**0.5) ** 0.5",
@@ -287,8 +287,8 @@ MUTANTS: list[Mutant] = [
     *_of(
         "devices", "tests/test_devices.py",
         ("parts[: len(array)]", "parts", "black images fill up what devices share"),
-        ("judge(split(predict, mesh)(model, images), examples.labels)",
-         "judge(split(predict, mesh)(model, images[::-1]), examples.labels)",
+        ("evaluate_probabilities(split(predict, mesh)(model, images), examples.labels)",
+         "evaluate_probabilities(split(predict, mesh)(model, images[::-1]), examples.labels)",
          "answers stand beside other images"),
     ),
     *_of(

@@ -246,7 +246,7 @@ def _part(
 
 
 def _data(attributes: dict[str, Any]) -> str:
-    return "".join(f' data-{key}="{value}"' for key, value in attributes.items())
+    return "".join(f' data-{key}="{html.escape(str(value))}"' for key, value in attributes.items())
 
 
 def _module(name: str) -> str:

@@ -1,23 +1,26 @@
 """What the chapters need to talk to their reader: source, tables, progress, checks."""
 
+import hashlib
+import importlib.metadata
 import inspect
+import sys
 import textwrap
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any
 
 from IPython.display import Markdown
 from matplotlib_inline.backend_inline import set_matplotlib_formats
+from tqdm import tqdm
 
-from mnist_tutorial.book.progress import Progress
 from mnist_tutorial.checkpoints import (
     CheckpointError,
     keep_compiled,
     load_training,
     save_training,
-    trained_path,
 )
 from mnist_tutorial.config import Config
-from mnist_tutorial.data import Dataset
+from mnist_tutorial.data import Dataset, cache_dir, fingerprint
 from mnist_tutorial.training import History, TrainState, fit
 
 
@@ -48,10 +51,24 @@ def say(text: str) -> Markdown:
     return Markdown(text)
 
 
+def trained_path(config: Config, data: Dataset) -> Path:
+    """Names the file in the cache directory where the tutorial keeps a trained network.
+
+    The name covers the configuration, the data, the libraries' versions and the source of all
+    modules that make the weights: a network trained otherwise is never taken for this one.
+    """
+    versions = [importlib.metadata.version(name) for name in ("jax", "flax", "optax")]
+    identity = hashlib.sha256(f"{config} {fingerprint(data)} {versions}".encode())
+    for name in ("config", "data", "model", "training"):
+        module = importlib.import_module(f"mnist_tutorial.{name}")
+        identity.update(inspect.getsource(module).encode())
+    return cache_dir() / f"trained-{identity.hexdigest()[:16]}.safetensors"
+
+
 def load_or_train(config: Config, data: Dataset) -> tuple[TrainState, History]:
-    """The trained network of a configuration: kept from an earlier chapter, or new."""
+    """Returns the trained network of a configuration: kept from an earlier chapter, or new."""
     try:
-        return load_training(trained_path(config), config)
+        return load_training(trained_path(config, data), config, data)
     except CheckpointError:
         return train(config, data)
 
@@ -61,17 +78,19 @@ def train(
     data: Dataset,
     on_epoch: Callable[[TrainState, History], None] | None = None,
 ) -> tuple[TrainState, History]:
-    """Trains with a progress line and keeps the result for the other chapters."""
-    progress = Progress(config.num_epochs)
+    """Trains with a line of progress and keeps the result for the other chapters."""
 
     def after_epoch(state: TrainState, history: History) -> None:
-        progress(state, history)
+        seen = f"{history.train_accuracy[-1]:.1%} of the training images right"
+        bar.set_postfix_str(seen, refresh=False)
+        bar.update()
         if on_epoch:
             on_epoch(state, history)
 
-    state, history = fit(config, data, on_epoch=after_epoch)
+    with tqdm(total=config.num_epochs, unit="epoch", leave=False, file=sys.stdout) as bar:
+        state, history = fit(config, data, on_epoch=after_epoch)
     try:
-        save_training(trained_path(config), state, history, config)
+        save_training(trained_path(config, data), state, history, config, data)
     except OSError as error:
         print(f"The network could not be kept ({error}); other chapters will train their own.")
     return state, history

@@ -33,7 +33,7 @@ def convolve(images: jax.Array, kernel: jax.Array) -> jax.Array:
     return (kernel.reshape(-1, detectors).T @ matrix).reshape(detectors, rows, columns, -1)
 
 
-def halve(images: jax.Array) -> jax.Array:
+def max_pool(images: jax.Array) -> jax.Array:
     """The largest of every 2 × 2 pixels; an odd last row or column is left out.
 
     Args:
@@ -51,8 +51,8 @@ def halve(images: jax.Array) -> jax.Array:
 class ConvNet(nnx.Module):
     """Four convolutions, then one score per class.
 
-    For 28 × 28 pixels: 5 × 5 kernels leave 24 × 24, halved 12 × 12; 3 × 3 kernels leave
-    10 × 10, then 8 × 8, halved 4 × 4, then 2 × 2. Kernels start as He et al. (2015) draw
+    For 28 × 28 pixels: 5 × 5 kernels leave 24 × 24, pooled 12 × 12; 3 × 3 kernels leave
+    10 × 10, then 8 × 8, pooled 4 × 4, then 2 × 2. Kernels start as He et al. (2015) draw
     them. Each channel is brought to mean 0 and variance 1 over the batch (Ioffe and
     Szegedy 2015), then scaled and moved as learnt, then goes through ReLU.
 
@@ -80,19 +80,20 @@ class ConvNet(nnx.Module):
             )
         draw = nnx.initializers.he_normal()
         shapes = zip(SIZES, (1, *channels), channels, strict=False)
-        self.kernels = nnx.data(
+        self.kernels = nnx.List(
             [nnx.Param(draw(rngs.params(), (s, s, inputs, n))) for s, inputs, n in shapes]
         )
-        self.norms = nnx.data([nnx.BatchNorm(n, axis=0, momentum=0.9, rngs=rngs) for n in channels])
+        self.norms = nnx.List([nnx.BatchNorm(n, axis=0, momentum=0.9, rngs=rngs) for n in channels])
         self.output = nnx.Linear(height * width * channels[-1], config.num_classes, rngs=rngs)
 
-    def __call__(self, images: jax.Array, training: bool = False) -> jax.Array:
+    def __call__(self, images: jax.Array) -> jax.Array:
         """Scores images.
+
+        In training mode, in which a network is made, it normalises by the batch itself and
+        remembers its mean and variance; after `eval()`, by what it remembers.
 
         Args:
           images: (n, num_rows, num_columns), pixels from 0 to 255 of any dtype.
-          training: normalise by the batch itself and remember its mean and variance;
-            otherwise by what is remembered.
 
         Returns:
           Logits, (n, num_classes) float32.
@@ -101,6 +102,6 @@ class ConvNet(nnx.Module):
         for i, (kernel, norm) in enumerate(zip(self.kernels, self.norms, strict=True)):
             x = convolve(x, kernel[...])
             if i in (0, 2):
-                x = halve(x)
-            x = nnx.relu(norm(x, use_running_average=not training))
+                x = max_pool(x)
+            x = nnx.relu(norm(x))
         return self.output(x.reshape(-1, len(images)).T)

@@ -26,7 +26,9 @@ def load_folder(
 
     Returns:
       The examples, class after class, and the names of the classes: those of the
-      subfolders, in the order of the alphabet. The label of an example is its place there.
+      subfolders. The label of an example is its place there. Folders named by digits, as
+      numerals or as English words, are in the order of the digits; others in that of the
+      alphabet.
 
     Raises:
       DataError: another number of subfolders than `config.num_classes`, an empty one, or a
@@ -35,7 +37,10 @@ def load_folder(
     place = Path(folder)
     if not place.is_dir():
         raise DataError(f"there is no folder {place}")
-    classes = sorted(path for path in _visible(place) if path.is_dir())
+    classes = [path for path in _visible(place) if path.is_dir()]
+    digits = [_digit(path.name) for path in classes]
+    if None not in digits:
+        classes = [path for _, path in sorted(zip(digits, classes, strict=True))]
     names = [path.name for path in classes]
     if len(classes) != config.num_classes:
         raise DataError(
@@ -52,9 +57,20 @@ def load_folder(
     return Examples(np.stack(images), np.array(labels, np.int32)), names
 
 
+WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+
+
+def _digit(name: str) -> int | None:
+    """Reads a folder's name as a digit; None if it is another name."""
+    if name.lower() in WORDS:
+        return WORDS.index(name.lower())
+    return int(name) if name.isdecimal() else None
+
+
 def _visible(folder: Path) -> list[Path]:
-    """What is in a folder, but for what systems put there unseen."""
-    return sorted(p for p in folder.iterdir() if p.name[0] != "." and p.name != "Thumbs.db")
+    """Lists what is in a folder, in the order of the alphabet, without what systems hide there."""
+    hidden = ("thumbs.db", "desktop.ini")
+    return sorted(p for p in folder.iterdir() if p.name[0] != "." and p.name.lower() not in hidden)
 
 
 def _grey(file: Path, config: Config, dark_ink: bool) -> np.ndarray:

@@ -8,19 +8,22 @@ shown. `RECIPES` holds two that were chosen on validation images.
 import dataclasses
 import json
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from flax import nnx
 from jax.scipy.ndimage import map_coordinates
 
-from mnist_tutorial.config import Config, check, variable
+from mnist_tutorial.config import Config, check_fields, field
 from mnist_tutorial.data import Dataset, Examples
-from mnist_tutorial.model import MLP, create_model
-from mnist_tutorial.training import History, TrainState, Updated, fit, measure
+from mnist_tutorial.further.convolution import ConvNet
+from mnist_tutorial.model import MLP, create_model, make_keys
+from mnist_tutorial.training import History, TrainState, Update, Updated, fit, loss_and_accuracy
 
 MEASURED = Path(__file__).parent / "results" / "recipes.json"
 SPREAD = 5.5, 4.0  # standard deviation of a normalised digit's ink, down and across, in pixels
@@ -34,18 +37,20 @@ class Recipe:
     `nesterov` and `l2` are not used.
     """
 
-    config: Config = variable(Config(), "the network, its batches, epochs and seed")
-    warm_up: float = variable(0.2, "share of updates with a rising rate", above=0, below=1)
-    weight_decay: float = variable(0.05, "share of a weight lost at rate 1", low=0)
-    label_smoothing: float = variable(0.05, "probability shared by all classes", low=0, below=1)
-    shift: float = variable(0.0, "pixels an image is moved by at most", low=0)
-    rotation: float = variable(0.0, "degrees it is turned by at most", low=0)
-    scale: float = variable(0.0, "share it grows or shrinks by at most", low=0, below=1)
+    config: Config = field(Config(), "the network, its batches, epochs and seed")
+    warmup_fraction: float = field(0.2, "share of updates with a rising rate", above=0, below=1)
+    weight_decay: float = field(0.05, "share of a weight lost at rate 1", low=0)
+    label_smoothing: float = field(0.05, "probability shared by all classes", low=0, below=1)
+    shift: float = field(0.0, "pixels an image is moved by at most", low=0)
+    rotation: float = field(0.0, "degrees it is turned by at most", low=0)
+    scale: float = field(0.0, "share it grows or shrinks by at most", low=0, below=1)
 
     def __post_init__(self) -> None:
-        check(self)
+        check_fields(self)
 
 
+Network = MLP | ConvNet
+R = TypeVar("R", bound=Recipe)
 RECIPES = {
     "fast": Recipe(
         Config(hidden_units=256, batch_size=128, num_epochs=3, learning_rate=0.005, l2=0.0)
@@ -58,11 +63,11 @@ RECIPES = {
         scale=0.1,
     ),
 }
-# For digits that `normalize` has made alike; chosen on validation images too.
-NORMALIZED = dataclasses.replace(RECIPES["better"], shift=1.0, rotation=13.0)
+# For digits that `deskew` has made alike; chosen on validation images too.
+DESKEWED = dataclasses.replace(RECIPES["better"], shift=1.0, rotation=13.0)
 
 
-def distort(key: jax.Array, images: jax.Array, recipe: Recipe) -> jax.Array:
+def augment(key: jax.Array, images: jax.Array, recipe: Recipe) -> jax.Array:
     """Each image moved, turned and scaled by its own random amounts.
 
     Every new pixel looks up where it came from and mixes its four neighbours there; what
@@ -89,7 +94,7 @@ def distort(key: jax.Array, images: jax.Array, recipe: Recipe) -> jax.Array:
     return jax.vmap(look_up)(images.astype(jnp.float32), from_y, from_x)
 
 
-def normalize(examples: Examples) -> Examples:
+def deskew(examples: Examples) -> Examples:
     """Each digit upright, in the middle, and half-way to one size ("moment normalization").
 
     Everything is taken from where the ink lies, in means, variances and covariance, as Casey
@@ -131,21 +136,64 @@ def _normalize(image: jax.Array) -> jax.Array:
 
 
 def make_optimizer(recipe: Recipe, num_updates: int) -> optax.GradientTransformation:
-    """AdamW (Loshchilov and Hutter 2019) with a one-cycle learning rate (Smith 2018)."""
+    """Makes AdamW (Loshchilov and Hutter 2019) with a one-cycle learning rate (Smith 2018)."""
     config = recipe.config
     schedule = optax.cosine_onecycle_schedule(
-        num_updates, config.learning_rate, pct_start=recipe.warm_up
+        num_updates, config.learning_rate, pct_start=recipe.warmup_fraction
     )
     return optax.adamw(
         schedule,
         b1=config.momentum,
         b2=0.99,
         weight_decay=recipe.weight_decay,
-        mask=lambda model: jax.tree.map(lambda weights: weights.ndim > 1, model),
+        mask=lambda params: jax.tree.map(lambda weights: weights.ndim > 1, params),
     )
 
 
-def train(
+def with_seed(recipe: R, seed: int) -> R:
+    """Copies a recipe, to be trained from another seed."""
+    return dataclasses.replace(recipe, config=dataclasses.replace(recipe.config, seed=seed))
+
+
+def count_updates(recipe: Recipe, data: Dataset) -> int:
+    """Counts the updates of a whole training: its learning rate falls to 0 with the last."""
+    return recipe.config.num_epochs * recipe.config.updates_per_epoch(len(data.train.labels))
+
+
+@cache
+def make_update(recipe: Recipe, num_updates: int) -> Update:
+    """Makes what happens to each batch, for `fit`: augment, then correct the weights.
+
+    It is made once for each recipe, so that its program is compiled once. Give it the recipe
+    `with_seed(recipe, 0)`: the seed that counts is that of the configuration which the update
+    is called with.
+    """
+    optimizer = make_optimizer(recipe, num_updates)
+
+    def loss_fn(
+        model: Network, images: jax.Array, labels: jax.Array
+    ) -> tuple[jax.Array, jax.Array]:
+        logits = model(images)
+        targets = jax.nn.one_hot(labels, recipe.config.num_classes)
+        targets = optax.smooth_labels(targets, recipe.label_smoothing)
+        return optax.softmax_cross_entropy(logits, targets).mean(), logits
+
+    def update(state: TrainState, images: jax.Array, labels: jax.Array, config: Config) -> Updated:
+        model, opt_state, epoch = state
+        if recipe.shift or recipe.rotation or recipe.scale:
+            num_done = opt_state[0].count  # of updates: each has its own random numbers
+            key = jax.random.fold_in(make_keys(config.seed).augment, num_done)
+            images = augment(key, images, recipe)
+        grads, logits = nnx.grad(loss_fn, has_aux=True)(model, images, labels)
+        params = nnx.state(model, nnx.Param)
+        changes, opt_state = optimizer.update(grads, opt_state, params)
+        nnx.update(model, optax.apply_updates(params, changes))
+        return TrainState(model, opt_state, epoch), loss_and_accuracy(logits, labels)
+
+    return update
+
+
+def fit_recipe(
     recipe: Recipe,
     data: Dataset,
     on_epoch: Callable[[TrainState, History], None] | None = None,
@@ -153,33 +201,14 @@ def train(
     """Trains as `fit` does, but by the recipe.
 
     Raises:
-      ValueError, FloatingPointError: as `fit`.
+      DataError, ConfigError, FloatingPointError: as `fit`.
     """
-    config = recipe.config
-    num_updates = config.num_epochs * config.updates_per_epoch(len(data.train.labels))
+    num_updates = count_updates(recipe, data)
+    model = create_model(recipe.config)
     optimizer = make_optimizer(recipe, num_updates)
-
-    def loss_fn(model: MLP, images: jax.Array, labels: jax.Array) -> tuple[jax.Array, jax.Array]:
-        logits = model(images)
-        targets = jax.nn.one_hot(labels, config.num_classes)
-        targets = optax.smooth_labels(targets, recipe.label_smoothing)
-        return optax.softmax_cross_entropy(logits, targets).mean(), logits
-
-    def update(state: TrainState, images: jax.Array, labels: jax.Array, config: Config) -> Updated:
-        model, opt_state, epoch = state
-        if recipe.shift or recipe.rotation or recipe.scale:
-            # The first two keys draw the weights and the batches.
-            distort_key = jax.random.split(jax.random.key(config.seed), 3)[2]
-            num_done = opt_state[0].count  # of updates: each has its own random numbers
-            images = distort(jax.random.fold_in(distort_key, num_done), images, recipe)
-        grads, logits = jax.grad(loss_fn, has_aux=True)(model, images, labels)
-        changes, opt_state = optimizer.update(grads, opt_state, model)
-        model = optax.apply_updates(model, changes)
-        return TrainState(model, opt_state, epoch), measure(logits, labels)
-
-    model = create_model(config)
-    state = TrainState(model, optimizer.init(model), jnp.int32(0))
-    return fit(config, data, (state, None), on_epoch, update)
+    state = TrainState(model, optimizer.init(nnx.state(model, nnx.Param)), jnp.int32(0))
+    update = make_update(with_seed(recipe, 0), num_updates)
+    return fit(recipe.config, data, (state, None), on_epoch, update)
 
 
 def measured() -> dict[str, Any]:

@@ -12,7 +12,7 @@ import numpy as np
 
 from mnist_tutorial.config import Config
 from mnist_tutorial.data import Dataset, Examples
-from mnist_tutorial.further.sweeps import Row, grid, load_rows, small
+from mnist_tutorial.further.sweeps import Row, grid, load_rows, subset
 
 STORED = Path(__file__).parent / "results" / "replications"
 
@@ -52,13 +52,13 @@ def batch_sizes(data: Dataset) -> Experiment:
             seed=range(5),
         )
     ]
-    return Experiment(configs, small(data, num_train=4_096), ("validation_accuracy",))
+    return Experiment(configs, subset(data, num_train=4_096), ("validation_accuracy",))
 
 
 def memorise(data: Dataset, change: Callable[[Examples], Examples]) -> Experiment:
     """Learning 1,000 examples by heart after something was done to them (Zhang et al. 2017)."""
     base = Config(hidden_units=256, batch_size=20, num_epochs=40, learning_rate=0.02, l2=0.0)
-    few = small(data, num_train=1_000)
+    few = subset(data, num_train=1_000)
     keep = ("train_loss", "train_accuracy", "validation_accuracy")
     return Experiment(grid(base, seed=range(5)), few._replace(train=change(few.train)), keep)
 

@@ -1,6 +1,6 @@
 """Going further: the road to 99.7 %, step by step.
 
-`STEPS` holds every station of it. Each adds what its name says to the one before; all of them
+`STAGES` holds all of its stages. Each adds what its name says to the one before; all of them
 train for fifteen epochs on batches of 128, as chapter 5 does. No choice was made on test images.
 """
 
@@ -9,7 +9,7 @@ import json
 from collections.abc import Callable, Iterable, Sequence
 from functools import cache, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -17,25 +17,31 @@ import numpy as np
 import optax
 from flax import nnx
 
-from mnist_tutorial.config import Config, variable
+from mnist_tutorial.config import Config, field
 from mnist_tutorial.data import Dataset, Examples
 from mnist_tutorial.further.convolution import ConvNet
-from mnist_tutorial.further.recipes import Recipe, distort, make_optimizer
-from mnist_tutorial.model import MLP, create_model, predict
-from mnist_tutorial.training import History, TrainState, Updated, fit, measure, train_epoch
+from mnist_tutorial.further.recipes import (
+    Network,
+    Recipe,
+    count_updates,
+    make_optimizer,
+    make_update,
+    with_seed,
+)
+from mnist_tutorial.model import MLP, create_model, make_keys, predict
+from mnist_tutorial.training import History, TrainState, check_training, fit, train_epoch
 
 RESULTS = Path(__file__).parent / "results" / "road.json"
-Network = MLP | ConvNet
 
 
 @dataclasses.dataclass(frozen=True)
-class Step(Recipe):
-    """How to train at one station of the road. It is checked when it is made, as `Config` is."""
+class Stage(Recipe):
+    """How to train at one stage of the road. It is checked when it is made, as `Config` is."""
 
-    averaging: float = variable(
+    ema_decay: float = field(
         0.0, "share of the averaged weights that an update keeps", low=0, below=1
     )
-    channels: tuple[int, ...] = variable(
+    channels: tuple[int, ...] = field(
         (), "channels of each convolution; none: the network of chapter 5"
     )
 
@@ -44,23 +50,27 @@ class Step(Recipe):
         jax.eval_shape(lambda: create_network(self, self.config))  # complains about channels
 
 
-def with_seed(step: Step, seed: int) -> Step:
-    """The same step, trained from another seed."""
-    return dataclasses.replace(step, config=dataclasses.replace(step.config, seed=seed))
+class AveragedState(NamedTuple):
+    """A `TrainState` beside which the average of the network over its updates is kept."""
+
+    model: Network
+    opt_state: optax.OptState
+    epoch: jax.Array
+    averaged: Network
 
 
-def create_network(step: Step, config: Config) -> Network:
+def create_network(stage: Stage, config: Config) -> Network:
     """Makes a new network. The same `config.seed` gives the same weights."""
-    if not step.channels:
-        return create_model(config)  # type: ignore[no-any-return]
-    init_key, _ = jax.random.split(jax.random.key(config.seed))
-    return ConvNet(config, step.channels, rngs=nnx.Rngs(init_key))
+    if not stage.channels:
+        mlp: MLP = create_model(config)
+        return mlp
+    return ConvNet(config, stage.channels, rngs=nnx.Rngs(make_keys(config.seed).init))
 
 
-_ADAMW = Step(Config(learning_rate=0.004, l2=0.0), label_smoothing=0.0)
+_ADAMW = Stage(Config(learning_rate=0.004, l2=0.0), label_smoothing=0.0)
 _DISTORTED = dataclasses.replace(_ADAMW, shift=2.0, rotation=10.0, scale=0.1)
-_AVERAGED = dataclasses.replace(_DISTORTED, label_smoothing=0.05, averaging=0.998)
-STEPS = {
+_AVERAGED = dataclasses.replace(_DISTORTED, label_smoothing=0.05, ema_decay=0.998)
+STAGES = {
     "original": Config(),
     "AdamW, one cycle": _ADAMW,
     "distortion": _DISTORTED,
@@ -68,121 +78,90 @@ STEPS = {
     "convolution": dataclasses.replace(_AVERAGED, channels=(8, 16, 16, 32)),
     "wider": dataclasses.replace(_AVERAGED, channels=(16, 48, 64, 128)),
 }
-SEEDS = dict.fromkeys(STEPS, (123, 1, 2, 3, 4)) | {"wider": tuple(range(1, 13))}
+SEEDS = dict.fromkeys(STAGES, (123, 1, 2, 3, 4)) | {"wider": tuple(range(1, 13))}
 TOGETHER = 3  # members of an ensemble
 
 
-def num_parameters(model: Network) -> int:
-    """How many numbers training may change; what batch norm remembers is none of them."""
-    return sum(weights.size for weights in jax.tree.leaves(nnx.state(model, nnx.Param)))
-
-
-def scores(model: Network, images: jax.Array) -> jax.Array:
-    """Logits while training: a `ConvNet` then normalises by the batch."""
-    if isinstance(model, ConvNet):
-        return model(images, training=True)
-    return model(images)
-
-
-def start(step: Step, num_updates: int, config: Config) -> TrainState:
-    """A new training; its `opt_state` is AdamW's own and the averaged network."""
-    model = create_network(step, config)
-    opt_state = make_optimizer(step, num_updates).init(model), jax.tree.map(jnp.copy, model)
-    return TrainState(model, opt_state, jnp.int32(0))  # type: ignore[arg-type]
+def create_averaged(stage: Stage, num_updates: int, config: Config) -> AveragedState:
+    """Makes a new network, ready to train."""
+    model = create_network(stage, config)
+    opt_state = make_optimizer(stage, num_updates).init(nnx.state(model, nnx.Param))
+    return AveragedState(model, opt_state, jnp.int32(0), jax.tree.map(jnp.copy, model))
 
 
 @cache
-def make_update(step: Step, num_updates: int) -> Callable[..., Updated]:
-    """What happens to each batch, for `fit`: distort, correct the weights, average them.
+def make_averaging_update(stage: Stage, num_updates: int) -> Callable[..., Any]:
+    """Makes what happens to each batch: the recipe's update, then the new average.
 
-    Made once for each step, so that its program is compiled once. The seed is that of the
-    configuration which the update is given, not the step's.
+    In the beginning the average keeps less, so that it soon forgets the first random weights.
+    It is made once for each stage; `recipes.make_update` says about which seed.
     """
-    optimizer = make_optimizer(step, num_updates)
+    update = make_update(stage, num_updates)
 
-    def loss_fn(
-        model: Network, images: jax.Array, labels: jax.Array
-    ) -> tuple[jax.Array, tuple[jax.Array, Network]]:
-        logits = scores(model, images)
-        targets = jax.nn.one_hot(labels, step.config.num_classes)
-        targets = optax.smooth_labels(targets, step.label_smoothing)
-        return optax.softmax_cross_entropy(logits, targets).mean(), (logits, model)
+    def average(
+        state: AveragedState, images: jax.Array, labels: jax.Array, config: Config
+    ) -> tuple[AveragedState, tuple[jax.Array, jax.Array]]:
+        *before, averaged = state
+        num_done = state.opt_state[0].count
+        keep = jnp.minimum(stage.ema_decay, (1 + num_done) / (10 + num_done))
+        after, metrics = update(TrainState(*before), images, labels, config)
+        averaged = optax.incremental_update(after.model, averaged, 1 - keep)
+        return AveragedState(*after, averaged), metrics
 
-    def update(state: TrainState, images: jax.Array, labels: jax.Array, config: Config) -> Updated:
-        model, (adam, averaged), epoch = state
-        num_done = adam[0].count
-        if step.shift or step.rotation or step.scale:
-            # The first two keys draw the weights and the batches.
-            distort_key = jax.random.split(jax.random.key(config.seed), 3)[2]
-            images = distort(jax.random.fold_in(distort_key, num_done), images, step)
-        # The model comes back with the means and variances that it now remembers.
-        grads, (logits, model) = jax.grad(loss_fn, has_aux=True)(model, images, labels)
-        changes, adam = optimizer.update(grads, adam, model)
-        model = optax.apply_updates(model, changes)
-        averaged = average(averaged, model, step.averaging, num_done)
-        return TrainState(model, (adam, averaged), epoch), measure(logits, labels)
-
-    return update
+    return average
 
 
-def average(averaged: Network, model: Network, share: float, num_done: jax.Array) -> Network:
-    """The averaged network after one more update: `share` of it stays, the rest is new.
-
-    In the beginning less stays, so that the first random weights are soon forgotten.
-    """
-    keep = jnp.minimum(share, (1 + num_done) / (10 + num_done))
-    mixed: Network = jax.tree.map(lambda old, new: keep * old + (1 - keep) * new, averaged, model)
-    return mixed
-
-
-def train(
-    step: Step,
+def fit_stage(
+    stage: Stage,
     data: Dataset,
-    on_epoch: Callable[[TrainState, History], None] | None = None,
+    on_epoch: Callable[[Any, History], None] | None = None,
 ) -> tuple[Network, History]:
-    """Trains as `fit` does, but by the step.
+    """Trains as `fit` does, but by the stage.
 
     Returns:
       The averaged network, and the history of the one that was trained.
 
     Raises:
-      ValueError, FloatingPointError: as `fit`.
+      DataError, ConfigError, FloatingPointError: as `fit`.
     """
-    config = step.config
-    num_updates = config.num_epochs * config.updates_per_epoch(len(data.train.labels))
-    state = start(step, num_updates, config)
-    update = make_update(with_seed(step, 0), num_updates)
-    state, history = fit(config, data, (state, None), on_epoch, update)
-    return state.opt_state[1], history
+    num_updates = count_updates(stage, data)
+    start: Any = create_averaged(stage, num_updates, stage.config)
+    update = make_averaging_update(with_seed(stage, 0), num_updates)
+    state: Any
+    state, history = fit(stage.config, data, (start, None), on_epoch, update)
+    return state.averaged, history
 
 
 @partial(jax.jit, static_argnames="update", donate_argnames="states")
 def _epoch_of_many(
-    states: TrainState, train: Examples, configs: Config, update: Callable[..., Updated]
-) -> TrainState:
-    def one(state: TrainState, config: Config) -> TrainState:
-        return train_epoch(state, *train, config, update)[0]  # type: ignore[no-any-return]
+    states: AveragedState, train: Examples, configs: Config, update: Callable[..., Any]
+) -> AveragedState:
+    def one(state: Any, config: Config) -> Any:
+        return train_epoch(state, *train, config, update)[0]
 
-    return jax.vmap(one)(states, configs)
+    many: AveragedState = jax.vmap(one)(states, configs)
+    return many
 
 
-def train_together(step: Step, seeds: Sequence[int], data: Dataset) -> Network:
+def fit_together(stage: Stage, seeds: Sequence[int], data: Dataset) -> Network:
     """Trains one network for each seed, all in one compiled program.
 
     Returns:
       One network whose every array has the members as an extra axis in front.
+
+    Raises:
+      DataError, ConfigError: as `fit`.
     """
-    configs = [with_seed(step, seed).config for seed in seeds]
+    check_training(stage.config, data)
+    configs = [with_seed(stage, seed).config for seed in seeds]
     stacked = jax.tree.map(lambda *values: jnp.stack(values), *configs)
-    num_updates = step.config.num_epochs * step.config.updates_per_epoch(len(data.train.labels))
-    states = jax.vmap(partial(start, step, num_updates))(stacked)
-    train, update = (
-        jax.tree.map(jnp.asarray, data.train),
-        make_update(with_seed(step, 0), num_updates),
-    )
-    for _ in range(step.config.num_epochs):
+    num_updates = count_updates(stage, data)
+    states = jax.vmap(partial(create_averaged, stage, num_updates))(stacked)
+    train = jax.tree.map(jnp.asarray, data.train)
+    update = make_averaging_update(with_seed(stage, 0), num_updates)
+    for _ in range(stage.config.num_epochs):
         states = _epoch_of_many(states, train, stacked, update)
-    return states.opt_state[1]  # type: ignore[no-any-return]
+    return states.averaged
 
 
 def members(together: Network) -> list[Network]:
@@ -206,14 +185,14 @@ def answer(
     models: Iterable[Network],
     images: np.ndarray,
     shifts: Sequence[tuple[int, int]] = ((0, 0),),
-    at_once: int = 500,
+    batch_size: int = 500,
 ) -> np.ndarray:
     """The mean of all networks' probabilities, of each image moved by all shifts.
 
     Args:
       images: (n, rows, columns), pixels from 0 to 255.
       shifts: pixels (down, right).
-      at_once: images in one call; more need more memory.
+      batch_size: images in one call; more need more memory.
 
     Returns:
       (n, num_classes) float32.
@@ -222,7 +201,7 @@ def answer(
     for model in models:
         for shift in shifts:
             moved = move(images, *shift)
-            parts = [moved[i : i + at_once] for i in range(0, len(moved), at_once)]
+            parts = [moved[i : i + batch_size] for i in range(0, len(moved), batch_size)]
             opinions.append(np.concatenate([predict(model, part) for part in parts]))
     mean: np.ndarray = np.mean(opinions, axis=0)
     return mean

@@ -5,7 +5,6 @@ gathers what `plots.intervals` draws.
 """
 
 import dataclasses
-import hashlib
 import importlib.metadata
 import itertools
 import json
@@ -21,10 +20,17 @@ import numpy as np
 
 import mnist_tutorial
 from mnist_tutorial.checkpoints import CheckpointError
-from mnist_tutorial.config import Config
-from mnist_tutorial.data import Dataset, Examples, check_examples, write_whole
-from mnist_tutorial.model import MLP, SHAPES
-from mnist_tutorial.training import TrainState, batch_sizes, create_state, train_epoch, validate
+from mnist_tutorial.config import STATIC, Config, ConfigError
+from mnist_tutorial.data import Dataset, Examples, fingerprint, write_whole
+from mnist_tutorial.model import MLP
+from mnist_tutorial.training import (
+    TrainState,
+    batch_sizes,
+    check_training,
+    create_state,
+    train_epoch,
+    validate,
+)
 
 
 class Sweep(NamedTuple):
@@ -49,7 +55,7 @@ Row = dict[str, Any]
 METRICS = Sweep._fields[1:]
 
 
-def small(data: Dataset, num_train: int, num_validation: int = 2_000) -> Dataset:
+def subset(data: Dataset, num_train: int, num_validation: int = 2_000) -> Dataset:
     """The first training and validation images only: a set on which a training takes a second."""
     return Dataset(
         train=Examples(*(array[:num_train] for array in data.train)),
@@ -62,9 +68,12 @@ def small(data: Dataset, num_train: int, num_validation: int = 2_000) -> Dataset
 def _epoch_of_many(
     states: TrainState, train: Examples, validation: Examples, configs: Config
 ) -> tuple[TrainState, tuple[jax.Array, ...]]:
+    nothing = jnp.float32(jnp.nan), jnp.float32(jnp.nan)  # without validation images, as in `fit`
+
     def one(state: TrainState, config: Config) -> tuple[TrainState, tuple[jax.Array, ...]]:
         state, metrics = train_epoch(state, *train, config)
-        return state, (*metrics, *validate(state.model, *validation))
+        held_out = validate(state.model, *validation) if len(validation.labels) else nothing
+        return state, (*metrics, *held_out)
 
     return jax.vmap(one)(states, configs)
 
@@ -75,22 +84,21 @@ def train_many(configs: Sequence[Config], data: Dataset) -> Sweep:
     `jax.vmap` turns the program that trains one network into one that trains many.
 
     Args:
-      configs: may differ in seed, learning_rate, momentum, l2 and init_scale; what
-        shapes the program must be the same, and so must num_epochs.
+      configs: may differ in the traced fields (seed, init_scale, learning_rate, momentum and
+        l2). The static fields shape the program and must be the same.
 
     Raises:
-      DataError: images or labels that don't fit the configurations.
-      ValueError: the configurations differ in more than that.
+      DataError: as `fit`.
+      ConfigError: as `fit`, or if the configurations differ in more than that.
     """
-    for name in (*SHAPES, "num_epochs"):
+    for name in STATIC:
         values = {getattr(config, name) for config in configs}
         if len(values) != 1:
-            raise ValueError(
+            raise ConfigError(
                 f"networks trained at once need the same {name}, got {sorted(map(str, values))}; "
                 "train them one after the other"
             )
-    for name, examples in (("training", data.train), ("validation", data.validation)):
-        check_examples(examples, configs[0], f"the {name} set")
+    check_training(configs[0], data)
     stacked = jax.tree.map(lambda *values: jnp.stack(values), *configs)
     train, validation = jax.tree.map(jnp.asarray, (data.train, data.validation))
     states = jax.vmap(create_state)(stacked)
@@ -150,11 +158,13 @@ def run(
       CheckpointError: the store is damaged, or was made with other data or versions.
     """
     made_by, keep = _versions(data), list(keep)
+    if unknown := set(keep) - set(METRICS):
+        raise ConfigError(f"keep must be some of {', '.join(METRICS)}, got {', '.join(unknown)}")
     done = _read(Path(store), made_by) if store else {}
     groups: dict[tuple[Any, ...], list[Config]] = {}
     for config in dict.fromkeys(configs):
         if config not in done or not done[config].keys() >= set(keep):
-            shape = tuple(getattr(config, name) for name in (*SHAPES, "num_epochs"))
+            shape = tuple(getattr(config, name) for name in STATIC)
             groups.setdefault(shape, []).append(config)
     num_all = len(set(configs))
     num_done = num_all - sum(map(len, groups.values()))
@@ -200,16 +210,11 @@ def load_rows(path: str | Path) -> tuple[list[Row], dict[str, str]]:
 
 def _versions(data: Dataset) -> dict[str, str]:
     """What the results depend on besides the configuration."""
-    digest = hashlib.sha256()
-    for examples in (data.train, data.validation):
-        for array in examples:
-            digest.update(f"{array.shape} {array.dtype}".encode())
-            digest.update(np.ascontiguousarray(array).tobytes())
     versions = {name: importlib.metadata.version(name) for name in ("jax", "flax", "optax")}
     return versions | {
         "mnist_tutorial": mnist_tutorial.__version__,
         "device": jax.devices()[0].device_kind,
-        "data": digest.hexdigest()[:16],
+        "data": fingerprint(data),
     }
 
 

@@ -17,7 +17,7 @@ from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 from mnist_tutorial import evaluation, training
 from mnist_tutorial.config import Config
-from mnist_tutorial.data import Dataset, Examples
+from mnist_tutorial.data import Dataset, Examples, check_images
 from mnist_tutorial.evaluation import Evaluation
 from mnist_tutorial.model import MLP, predict
 from mnist_tutorial.training import History, TrainState, create_state, train_step, validate
@@ -42,18 +42,18 @@ def make_mesh(num_devices: int | None = None) -> Mesh:
     return jax.make_mesh((len(chosen),), ("data",), (AxisType.Auto,), devices=chosen)
 
 
-def rows(mesh: Mesh) -> NamedSharding:
-    """An array cut along its first axis: each device holds its own rows."""
+def batch_sharded(mesh: Mesh) -> NamedSharding:
+    """Cuts an array along its first axis: each device holds its own rows."""
     return NamedSharding(mesh, PartitionSpec("data"))
 
 
-def whole(mesh: Mesh) -> NamedSharding:
-    """An array of which every device holds a copy."""
+def replicated(mesh: Mesh) -> NamedSharding:
+    """Gives every device a copy of an array."""
     return NamedSharding(mesh, PartitionSpec())
 
 
 @functools.cache
-def split(function: Callable[..., Any], mesh: Mesh) -> Callable[..., Any]:
+def on_all_devices(function: Callable[..., Any], mesh: Mesh) -> Callable[..., Any]:
     """`train_step`, `validate` or `predict`, each device working on its own rows.
 
     The rows need not divide evenly: the last devices then get fewer, or none, and the labels
@@ -64,34 +64,30 @@ def split(function: Callable[..., Any], mesh: Mesh) -> Callable[..., Any]:
     """
 
     @jax.jit
-    def on_all_devices(state: Any, images: jax.Array, *rest: Any) -> Any:
+    def parallel(state: Any, images: jax.Array, *rest: Any) -> Any:
         # Cut only here: otherwise the compiler cuts the order of an epoch's images as well.
-        images, *rest = jax.lax.with_sharding_constraint((images, *rest), whole(mesh))
-        images = jax.lax.with_sharding_constraint(images, rows(mesh))
+        images, *rest = jax.lax.with_sharding_constraint((images, *rest), replicated(mesh))
+        images = jax.lax.with_sharding_constraint(images, batch_sharded(mesh))
         results = function(state, images, *rest)
-        return jax.lax.with_sharding_constraint(results, whole(mesh))
+        return jax.lax.with_sharding_constraint(results, replicated(mesh))
 
-    return on_all_devices
+    return parallel
 
 
-def share(examples: Examples, mesh: Mesh) -> Examples:
-    """All examples on every device, where each process hands in only its own rows.
+def replicate(examples: Examples, mesh: Mesh) -> Examples:
+    """Puts all examples on every device, where each process hands in only its own rows.
 
     A device is first given its share, read by its own process; then all exchange theirs.
     """
-    return Examples(*(_share(array, mesh) for array in examples))
+    return Examples(*(_replicate(array, mesh) for array in examples))
 
 
-def _share(array: np.ndarray, mesh: Mesh) -> Any:
-    length = -(-len(array) // mesh.size) * mesh.size  # shares must be of one size
-
-    def read(index: Any) -> np.ndarray:
-        start, stop, _ = index[0].indices(length)
-        own = array[start:stop]
-        return np.pad(own, [(0, stop - start - len(own))] + [(0, 0)] * (array.ndim - 1))
-
-    parts = jax.make_array_from_callback((length, *array.shape[1:]), rows(mesh), read)
-    return jax.jit(lambda parts: parts[: len(array)], out_shardings=whole(mesh))(parts)
+def _replicate(array: np.ndarray, mesh: Mesh) -> Any:
+    missing = -len(array) % mesh.size  # shares must be of one size
+    padded = np.pad(array, [(0, missing)] + [(0, 0)] * (array.ndim - 1))
+    own = np.split(padded, jax.process_count())[jax.process_index()]
+    parts = jax.make_array_from_process_local_data(batch_sharded(mesh), own, padded.shape)
+    return jax.jit(lambda parts: parts[: len(array)], out_shardings=replicated(mesh))(parts)
 
 
 def fit(
@@ -106,24 +102,34 @@ def fit(
     Only the order in which gradients are summed differs, and with it the last digits.
 
     Raises:
-      ValueError, FloatingPointError: as `training.fit`.
+      DataError, ConfigError, FloatingPointError: as `training.fit`.
     """
+    training.check_training(config, data)
     state, history = resume or (create_state(config), None)
-    shared = data._replace(train=share(data.train, mesh), validation=share(data.validation, mesh))
+    shared = data._replace(
+        train=replicate(data.train, mesh), validation=replicate(data.validation, mesh)
+    )
     return training.fit(
         config,
         shared,
-        (jax.device_put(state, whole(mesh)), history),
+        (jax.device_put(state, replicated(mesh)), history),
         on_epoch,
-        update=split(train_step, mesh),
-        validate=split(validate, mesh),
+        update=on_all_devices(train_step, mesh),
+        validation_step=on_all_devices(validate, mesh),
     )
 
 
 def evaluate(model: MLP, examples: Examples, mesh: Mesh) -> Evaluation:
-    """`evaluation.evaluate`, each device answering its own rows."""
-    images = share(examples, mesh).images
-    return evaluation.judge(split(predict, mesh)(model, images), examples.labels)
+    """Evaluates as `evaluation.evaluate` does, each device answering its own rows.
+
+    Raises:
+      DataError, FloatingPointError: as there.
+    """
+    check_images(examples.images)
+    images = replicate(examples, mesh).images
+    return evaluation.evaluate_probabilities(
+        on_all_devices(predict, mesh)(model, images), examples.labels
+    )
 
 
 class Collective(NamedTuple):

@@ -4,6 +4,7 @@ Every process runs the whole command. JAX brings them together and makes their d
 for `devices`; process 0 alone speaks and writes.
 """
 
+import argparse
 import os
 import signal
 import subprocess
@@ -11,14 +12,16 @@ import sys
 import tempfile
 import threading
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mnist_tutorial.config import Config
+from mnist_tutorial.config import Config, ConfigError
 
 if TYPE_CHECKING:
+    from mnist_tutorial.data import Dataset
     from mnist_tutorial.training import History, TrainState
 
 # JAX is imported late: the process that only watches does without.
@@ -33,6 +36,72 @@ LOST = (
     "another process of this training has ended or can't be reached, so this one ends too. "
     "Start all of them again: with --checkpoint they go on after the last whole epoch"
 )
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Adds the options of the command line that are about many devices."""
+    group = parser.add_argument_group("many devices")
+    group.add_argument(
+        "--all-devices",
+        action="store_true",
+        help="split every batch over all devices that JAX finds, not only the first",
+    )
+    group.add_argument(
+        "--distributed",
+        action="store_true",
+        help="the same over several processes, each started with this command; Slurm, Open MPI, "
+        "Kubernetes and Cloud TPU are detected, elsewhere the next three are needed",
+    )
+    group.add_argument("--coordinator", metavar="HOST:PORT", help="where process 0 listens")
+    group.add_argument("--num-processes", type=int, metavar="INT", help="how many there are")
+    group.add_argument("--process-id", type=int, metavar="INT", help="which one this is, from 0")
+
+
+def check_options(options: argparse.Namespace) -> None:
+    """Checks that what was said about the processes fits together.
+
+    Raises:
+      ConfigError: if something is missing or out of range.
+    """
+    num_processes, process_id = options.num_processes, options.process_id
+    place = (options.coordinator, num_processes, process_id)
+    missing = [value is None for value in place]
+    if not all(missing) and not options.distributed:
+        raise ConfigError("--coordinator, --num-processes and --process-id need --distributed")
+    if all(missing):
+        return
+    if any(missing):
+        raise ConfigError("--coordinator, --num-processes and --process-id are needed together")
+    host, _, port = options.coordinator.rpartition(":")
+    if not host or not port.isdigit():
+        raise ConfigError(f"--coordinator must be HOST:PORT, got {options.coordinator}")
+    if num_processes < 1:
+        raise ConfigError(f"--num-processes must be at least 1, got {num_processes}")
+    if not 0 <= process_id < num_processes:
+        raise ConfigError(
+            f"--process-id must be from 0 to {num_processes - 1} (one less than "
+            f"--num-processes), got {process_id}"
+        )
+
+
+def on_all_devices() -> tuple[Callable[..., Any], Callable[..., Any], Callable[..., Any], str]:
+    """Makes `fit`, `evaluate` and `load_training` that use the devices of all processes.
+
+    Returns:
+      The three functions, with the arguments of the core's, and what to call the devices.
+    """
+    import jax
+
+    from mnist_tutorial.scale import devices
+
+    mesh = devices.make_mesh()
+    kind = jax.devices()[0].device_kind
+    return (
+        lambda config, data, *rest: devices.fit(config, data, mesh, *rest),
+        lambda model, examples: devices.evaluate(model, examples, mesh),
+        load_training,
+        f"{kind}: {mesh.size} devices, processes: {jax.process_count()}",
+    )
 
 
 def watch(arguments: list[str]) -> int:
@@ -72,7 +141,7 @@ def join(coordinator: str | None, num_processes: int | None, process_id: int | N
       process_id: which of them this is, from 0.
 
     Raises:
-      ValueError: JAX doesn't find out by itself here.
+      ConfigError: if JAX doesn't find out by itself here.
     """
     import jax
 
@@ -90,7 +159,7 @@ def join(coordinator: str | None, num_processes: int | None, process_id: int | N
             heartbeat_timeout_seconds=PATIENCE,
         )
     except ValueError as error:
-        raise ValueError(
+        raise ConfigError(
             f"JAX knows no launcher of several processes here ({error}) Say --coordinator "
             "HOST:PORT, --num-processes and --process-id"
         ) from error
@@ -129,7 +198,9 @@ def fetch(path: Path) -> bytes | None:
     return bytes(np.asarray(shared))
 
 
-def load_training(path: Path, config: Config) -> "tuple[TrainState, History] | None":
+def load_training(
+    path: Path, config: Config, data: "Dataset"
+) -> "tuple[TrainState, History] | None":
     """`checkpoints.load_training` of process 0's file, in all processes.
 
     Returns:
@@ -147,7 +218,7 @@ def load_training(path: Path, config: Config) -> "tuple[TrainState, History] | N
         copy = Path(folder, path.name)
         copy.write_bytes(content)
         try:
-            return checkpoints.load_training(copy, config)
+            return checkpoints.load_training(copy, config, data)
         except checkpoints.CheckpointError as error:
             message = str(error).replace(str(copy), str(path))
             raise checkpoints.CheckpointError(message) from error
