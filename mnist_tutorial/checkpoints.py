@@ -1,4 +1,4 @@
-"""Saving and loading: trained weights, trainings to be gone on with, compiled programs.
+"""Saving and loading: trained weights, unfinished training, compiled programs.
 
 The first two are safetensors files: named arrays with the configuration as JSON, no code.
 """
@@ -33,7 +33,7 @@ def load_model(path: str | Path) -> tuple[MLP, Config]:
     """Reads a network and the configuration it was made with.
 
     Raises:
-      CheckpointError: the file is absent, damaged, or doesn't hold such a network.
+      CheckpointError: if the file is absent, damaged, or doesn't hold such a network.
     """
     arrays, config, _ = _read(path)
     return _fill(path, jax.eval_shape(create_model, config), arrays, "model."), config
@@ -42,7 +42,7 @@ def load_model(path: str | Path) -> tuple[MLP, Config]:
 def save_training(
     path: str | Path, state: TrainState, history: History, config: Config, data: Dataset
 ) -> None:
-    """Writes all that a training needs to go on later, with its history.
+    """Writes all that is needed to go on with the training later, with its history.
 
     The file holds the weights under the same names as `save_model`'s: both can be read
     with `load_model`. It knows the data by their fingerprint.
@@ -66,7 +66,7 @@ def load_training(path: str | Path, config: Config, data: Dataset) -> tuple[Trai
         raise CheckpointError(
             f"{path} was made with another "
             + ", ".join(f"{name} ({before[name]}, now {now[name]})" for name in changed)
-            + "; choose another file to begin a new training"
+            + "; choose another file to start from the beginning"
         )
     state = _fill(path, jax.eval_shape(create_state, config), arrays)
     if state.epoch > config.num_epochs:
@@ -83,8 +83,8 @@ def load_training(path: str | Path, config: Config, data: Dataset) -> tuple[Trai
             raise CheckpointError(f"{path} holds no history of its {state.epoch} epochs: no {name}")
     if made_with != fingerprint(data):
         raise CheckpointError(
-            f"{path} was made with other images or labels; choose another file to begin a new "
-            "training"
+            f"{path} was made with other images or labels; choose another file to start "
+            "from the beginning"
         )
     return state, History(**history)
 
@@ -135,7 +135,7 @@ def _read(path: str | Path) -> tuple[dict[str, np.ndarray], Config, str | None]:
 
 
 def _fill(path: str | Path, template: Any, arrays: dict[str, np.ndarray], prefix: str = "") -> Any:
-    """The template with its arrays filled in from the file, each checked."""
+    """Fills the template with the arrays of the file, each checked."""
     leaves = []
     for name, wanted in _named(template, prefix).items():
         array = arrays.get(name)
@@ -145,6 +145,6 @@ def _fill(path: str | Path, template: Any, arrays: dict[str, np.ndarray], prefix
                 f"{path}: {name} must be {wanted.dtype}{list(wanted.shape)}, found {found}"
             )
         if not np.isfinite(array).all():
-            raise CheckpointError(f"{path}: {name} holds values that are no finite numbers")
+            raise CheckpointError(f"{path}: {name} holds values that are not finite numbers")
         leaves.append(jax.numpy.asarray(array))
     return jax.tree.unflatten(jax.tree.structure(template), leaves)

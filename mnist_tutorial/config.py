@@ -112,7 +112,7 @@ class Config:
 
     @property
     def num_pixels(self) -> int:
-        """How many numbers one image is made of."""
+        """Counts the numbers that one image is made of."""
         return self.num_rows * self.num_columns
 
     def updates_per_epoch(self, num_images: int) -> int:

@@ -195,7 +195,7 @@ def fingerprint(data: Dataset) -> str:
 
 
 def _read_cached(folder: Path) -> list[Examples]:
-    """The two splits from the cache, or decoded and then cached."""
+    """Reads the two splits from the cache, or decodes them and keeps them there."""
     identity = hashlib.sha256()
     for file in sorted(folder.iterdir()):
         identity.update(f"{file.name} {file.stat().st_size}".encode())
@@ -260,7 +260,7 @@ def _tensorflow_datasets() -> Any:
 
 
 def _picture(content: bytes, size: tuple[int, int]) -> np.ndarray:
-    """The pixels of a PNG or JPEG, which are decoded only where it has the promised size."""
+    """Decodes a PNG or JPEG, but only if it has the promised size."""
     from PIL import Image
 
     picture = Image.open(io.BytesIO(content), formats=("PNG", "JPEG"))

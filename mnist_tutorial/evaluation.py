@@ -52,21 +52,22 @@ class Evaluation(NamedTuple):
 
     @property
     def num_examples(self) -> int:
-        """How many examples were answered."""
+        """Counts the examples that were answered."""
         return int(self.confusion.sum())
 
     @property
     def num_errors(self) -> int:
-        """How many answers were wrong."""
+        """Counts the wrong answers."""
         return self.num_examples - int(np.trace(self.confusion))
 
 
 def evaluate(model: MLP, examples: Examples) -> Evaluation:
-    """Lets a network answer examples and compares with their labels.
+    """Lets a network answer examples and compares its answers with their labels.
 
     Raises:
-      DataError: no examples, bad pixels or labels, or images of another size.
-      FloatingPointError: the network's weights are no numbers.
+      DataError: if there are no examples, pixels or labels are bad, or the images have another
+        size.
+      FloatingPointError: if the network's weights are no longer numbers.
     """
     return evaluate_probabilities(predict(model, examples.images), examples.labels)
 
@@ -79,15 +80,15 @@ def evaluate_probabilities(probabilities: ArrayLike, labels: np.ndarray) -> Eval
       labels: (n,) integers.
 
     Raises:
-      DataError: there are no examples, or a label names no class.
-      FloatingPointError: a probability is no number.
+      DataError: if there are no examples, or a label names no class.
+      FloatingPointError: if a probability is not a number.
     """
     probabilities = np.asarray(probabilities)
     num_images, num_classes = probabilities.shape
     check_labels(labels, num_images, num_classes, "the set to evaluate")
     if not np.isfinite(probabilities).all():
         raise FloatingPointError(
-            "the network's answers are no numbers: its training diverged. Train it again with a "
+            "the network's answers are not numbers: its training diverged. Train it again with a "
             "lower learning_rate"
         )
     predictions = probabilities.argmax(axis=1)
@@ -125,7 +126,7 @@ def confusion_matrix(labels: ArrayLike, predictions: ArrayLike, num_classes: int
 
 
 def metrics(confusion: np.ndarray) -> Metrics:
-    """Accuracy, precision, recall and F1 of a confusion matrix."""
+    """Computes accuracy, precision, recall and F1 of a confusion matrix."""
     right = np.diag(confusion)
     precision = _share(right, confusion.sum(axis=0))
     recall = _share(right, confusion.sum(axis=1))
@@ -176,20 +177,20 @@ def threshold_counts(
     Returns:
       True positives, false positives, false negatives, true negatives.
     """
-    said, positive = np.asarray(scores) >= threshold, np.asarray(positive, bool)
-    cells = confusion_matrix(positive.astype(int), said.astype(int), 2)
+    predicted, positive = np.asarray(scores) >= threshold, np.asarray(positive, bool)
+    cells = confusion_matrix(positive.astype(int), predicted.astype(int), 2)
     (tn, fp), (fn, tp) = cells.tolist()
     return tp, fp, fn, tn
 
 
 def worst_mistakes(evaluation: Evaluation, count: int) -> np.ndarray:
-    """Positions of the wrong answers with the highest losses, worst first."""
+    """Finds the positions of the wrong answers with the highest losses, worst first."""
     wrong = np.flatnonzero(evaluation.predictions != evaluation.labels)
     return wrong[np.argsort(-evaluation.losses[wrong], kind="stable")][:count]
 
 
 def calibration(evaluation: Evaluation, num_bins: int = 10) -> tuple[np.ndarray, ...]:
-    """Does "90 % sure" come true in 90 of 100 cases?
+    """Compares how sure the network was with how often it was right.
 
     Returns:
       For each bin of confidence that is not empty: mean confidence, share of right
@@ -205,16 +206,16 @@ def calibration(evaluation: Evaluation, num_bins: int = 10) -> tuple[np.ndarray,
 
 
 def report(evaluation: Evaluation) -> str:
-    """What a person wants to read after a training."""
-    total, errors, found = evaluation.num_examples, evaluation.num_errors, evaluation.metrics
+    """Writes what a person wants to read after training."""
+    total, errors, shares = evaluation.num_examples, evaluation.num_errors, evaluation.metrics
     low, high = wilson_interval(total - errors, total)
     classes = range(len(evaluation.confusion))
     lines = [
-        f"Accuracy         {found.accuracy:.2%}: {errors:,} errors of {total:,} "
+        f"Accuracy         {shares.accuracy:.2%}: {errors:,} errors of {total:,} "
         f"(95 % interval: {low:.2%} to {high:.2%})",
-        f"Macro precision  {found.macro_precision:.2%}",
-        f"Macro recall     {found.macro_recall:.2%}",
-        f"Macro F1         {found.macro_f1:.2%}",
+        f"Macro precision  {shares.macro_precision:.2%}",
+        f"Macro recall     {shares.macro_recall:.2%}",
+        f"Macro F1         {shares.macro_f1:.2%}",
         "",
         "Confusion matrix (rows: the truth, columns: the answer)",
         "   " + "".join(f"{k:>6}" for k in classes),

@@ -58,7 +58,7 @@ class History(NamedTuple):
 
 
 def make_optimizer(config: Config) -> optax.GradientTransformation:
-    """Stochastic gradient descent with (Nesterov) momentum."""
+    """Makes stochastic gradient descent with (Nesterov) momentum."""
     return optax.sgd(config.learning_rate, config.momentum, config.nesterov)
 
 
@@ -125,7 +125,7 @@ def train_epoch(
     config: Config,
     update: Update = train_step,
 ) -> Updated:
-    """One pass over all images, in a new order: one compiled call.
+    """Passes over all images once, in a new order, in one compiled call.
 
     The order depends on `config.seed` and the epoch alone, so a stopped training
     goes on with the batches it would have had. The last batch holds what is left.
@@ -149,7 +149,7 @@ def train_epoch(
 
 
 def batch_sizes(config: Config, num_images: int) -> np.ndarray:
-    """How many images each update of an epoch has: all alike but the last."""
+    """Counts the images in each update of an epoch: all alike but the last."""
     sizes = np.full(config.updates_per_epoch(num_images), config.batch_size)
     sizes[-1] = num_images - sizes[:-1].sum()
     return sizes
