@@ -83,7 +83,7 @@ def rewrite(path, change=None, metadata=None):
          r"model.hidden.bias must be float32\[16\], found float32\[3\]"),
         (lambda a: a.update({"model.hidden.bias": np.zeros(16)}), "found float64"),
         (lambda a: a.pop("model.output.kernel"), "model.output.kernel must be .* found nothing"),
-        (lambda a: a["model.hidden.kernel"].fill(np.nan), "no finite numbers"),
+        (lambda a: a["model.hidden.kernel"].fill(np.nan), "not finite numbers"),
     ],
 )  # fmt: skip
 def test_weights_that_do_not_fit_are_refused(tmp_path, change, words):
