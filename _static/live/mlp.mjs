@@ -130,10 +130,10 @@ export function accuracy(network, images, labels) {
 }
 
 /** What a network learns, as a list. */
-export const parametersOf = ({ w1, b1, w2, b2 }) => [w1, b1, w2, b2];
+const parametersOf = ({ w1, b1, w2, b2 }) => [w1, b1, w2, b2];
 
 /** A zero for every number of it. */
-export const zerosLike = (network) =>
+const zerosLike = (network) =>
   parametersOf(network).map(({ length }) => new Float32Array(length));
 
 /**
@@ -142,9 +142,10 @@ export const zerosLike = (network) =>
  * Returns the function that makes one update by the images with the numbers of `batch`, and
  * returns their mean loss before it.
  */
-export function createTrainer(network, knobs, traces = zerosLike(network)) {
+export function createTrainer(network, knobs) {
   const { hidden, w1, w2 } = network, { learningRate, momentum, l2 } = knobs;
   const parameters = parametersOf(network), gradients = zerosLike(network);
+  const traces = zerosLike(network);
   const [g1, gb1, g2, gb2] = gradients;
   const units = new Float32Array(hidden), answer = new Float64Array(CLASSES);
   let blame = new Float32Array(0); // the gradient of each image's hidden sums, one after another

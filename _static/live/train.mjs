@@ -128,7 +128,7 @@ export default function mount(box) {
 
   const answers = {
     fetching: () => say("Fetching the digits …"),
-    progress({ epoch, updates, seconds, loss, rate, on, validation, network: trained }) {
+    progress({ epoch, updates, seconds, loss, rate, validation, network: trained }) {
       network = trained;
       if (validation) {
         accuracies.add(seconds, validation.accuracy);
@@ -137,7 +137,7 @@ export default function mount(box) {
       if (loss !== undefined) {
         losses.add(seconds, loss);
         tell(speed, `${inEpochs(epoch)} done, ${updates.toLocaleString("en")} updates, `
-          + `loss ${loss.toFixed(3)}, ${Math.round(rate).toLocaleString("en")} images a second on ${on}`);
+          + `loss ${loss.toFixed(3)}, ${Math.round(rate).toLocaleString("en")} images a second`);
       }
       charts.forEach((each) => each.until(seconds));
       const { hidden, w1 } = network;
@@ -178,7 +178,7 @@ export default function mount(box) {
     trainedWith = JSON.stringify(options);
     say("Training …");
     worker.postMessage({
-      kind: "train", fresh, options: { ...options, epochs: EPOCHS, l2: 0.0001, card: box.dataset.card },
+      kind: "train", fresh, options: { ...options, epochs: EPOCHS, l2: 0.0001 },
       address: box.dataset.file ?? String(new URL("train.bin", import.meta.url)),
     });
     running(true);

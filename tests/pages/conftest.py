@@ -55,32 +55,16 @@ def address():
 
 
 @pytest.fixture(scope="session")
-def launch():
-    """Starts a Chromium: `launch(*flags)`."""
+def browser():
     try:
         path = find_chromium()
     except FileNotFoundError as error:
         pytest.exit(str(error), 1)
-    with sync_playwright() as playwright:
-        args = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-        yield lambda *flags: playwright.chromium.launch(executable_path=path, args=[*args, *flags])
-
-
-@pytest.fixture(scope="session")
-def browser(launch):
-    with launch() as browser:
-        yield browser
-
-
-@pytest.fixture(scope="session")
-def card_browser(launch, address):
-    """A browser with a graphics card that the processor plays: slow, but it is all there."""
-    with launch("--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader") as browser:
-        page = browser.new_page()
-        page.goto(address)
-        if not page.evaluate("navigator.gpu?.requestAdapter().then(Boolean)"):
-            pytest.skip("this Chromium has no WebGPU, not even one that the processor plays")
-        page.close()
+    args = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+    with (
+        sync_playwright() as playwright,
+        playwright.chromium.launch(executable_path=path, args=args) as browser,
+    ):
         yield browser
 
 
@@ -127,16 +111,6 @@ class Visit:
 @pytest.fixture
 def visit(browser, address):
     """Opens a page: `visit(name, width, scheme)`; all are closed after the test."""
-    yield from visits_with(browser, address)
-
-
-@pytest.fixture
-def visit_with_card(card_browser, address):
-    """Opens a page as `visit` does, where there is a graphics card."""
-    yield from visits_with(card_browser, address)
-
-
-def visits_with(browser, address):
     visits = []
 
     def open_page(*arguments, **options):

@@ -232,26 +232,7 @@ def test_the_pages_network_is_this_repositorys_and_answers_alike(visit, mnist):
     assert np.abs(answers - expected).max() < 0.01
 
 
-WAYS = {
-    "visit": """
-      const step = createTrainer(network, options, traces);
-      for (let at = 0; at < all.length; at += 50) {
-        losses.push(step(ink, truth, all.subarray(at, at + 50)));
-      }""",
-    "visit_with_card": """
-      const { createCard } = await import("/_static/live/gpu.mjs");
-      const card = await createCard(await navigator.gpu.requestAdapter(), parametersOf(network),
-        traces, { bytes: pixels, labels: truth }, { ...options, batchSize: 50, most: 20 });
-      const step = createTrainer(network, options, traces);
-      losses.push(step(ink, truth, all.subarray(0, 50))); // the processor begins
-      card.load();
-      losses.push(...await card.update(all.subarray(50)));
-      await card.save();""",
-}
-
-
-@pytest.mark.parametrize("way", WAYS)
-def test_twenty_updates_in_the_browser_have_jaxs_losses(request, mnist, way):
+def test_twenty_updates_in_the_browser_have_jaxs_losses(visit, mnist):
     # So much L2 that it shows in the losses, and a last batch that isn't full.
     config = Config(hidden_units=32, batch_size=50, learning_rate=0.1, l2=0.1)
     images, labels = mnist.train.images[: 19 * 50 + 7], mnist.train.labels[: 19 * 50 + 7]
@@ -264,18 +245,19 @@ def test_twenty_updates_in_the_browser_have_jaxs_losses(request, mnist, way):
     for _ in range(2):  # what was learned, and the traces of how, are the same too
         state, (loss, _) = train_step(state, images, labels, config)
         expected.append(float(loss))
-    losses = request.getfixturevalue(way)("index").page.evaluate(
+    losses = visit("index").page.evaluate(
         f"""async ([images, labels, w1, b1, w2, b2, hidden, options]) => {{
           {BYTES}
-          const {{ inked, createTrainer, parametersOf, zerosLike }} =
-            await import("/_static/live/mlp.mjs");
+          const {{ inked, createTrainer }} = await import("/_static/live/mlp.mjs");
           const [a, b, c, d] = [w1, b1, w2, b2].map((text) => new Float32Array(bytes(text).buffer));
           const network = {{ hidden, w1: a, b1: b, w2: c, b2: d }};
-          const traces = zerosLike(network), pixels = bytes(images), ink = inked(pixels);
-          const truth = bytes(labels), all = Uint32Array.from(truth, (_, i) => i), losses = [];
-          {WAYS[way]}
-          const goOn = createTrainer(network, options, traces);
-          return [...losses, goOn(ink, truth, all), goOn(ink, truth, all)];
+          const ink = inked(bytes(images)), truth = bytes(labels);
+          const all = Uint32Array.from(truth, (_, i) => i), losses = [];
+          const step = createTrainer(network, options);
+          for (let at = 0; at < all.length; at += 50) {{
+            losses.push(step(ink, truth, all.subarray(at, at + 50)));
+          }}
+          return [...losses, step(ink, truth, all), step(ink, truth, all)];
         }}""",
         [
             encoded(images),
@@ -410,8 +392,7 @@ def test_a_network_is_trained_stopped_drawn_for_and_reset(part):
     seen.page.wait_for_timeout(700)
     assert box.locator(".live-speed").inner_text() == reached
     assert len(seen.page.workers) == 1
-    assert reached.endswith("images a second on your processor")
-    assert not any("gpu.mjs" in url for url in seen.requests)  # of no use without a card
+    assert reached.endswith("images a second")
     epochs = int(re.search(r"(\d+) epoch", reached)[1])
     train.click()  # goes on: its name says so
     expect(train).to_have_text("Train on")
