@@ -120,8 +120,17 @@ lab: $(INSTALLED) ## open chapter 1 in JupyterLab
 serve: $(BOOK) ## show the book at http://localhost:8000
 	$(BIN)/python -m http.server --directory _build/html 8000
 
-address: $(INSTALLED) ## change the repository's public address everywhere: URL=https://github.com/...
-	$(BIN)/python -m tools.change_address "$(URL)"
+# Perl does here what sed would, alike on Linux and macOS. GitHub makes a site of each repository.
+HERE = $(shell sed -n 's|^Repository = "https://github.com/\(.*\)"|\1|p' pyproject.toml)
+THERE = $(patsubst https://github.com/%,%,$(filter https://github.com/%,$(URL)))
+site = $(subst /,.github.io/,$(1))
+swap = s{(?<![\w.-])\Q$(1)\E(?![\w-])}{$(2)}g;
+address: ## change the repository's public address everywhere: URL=https://github.com/OWNER/NAME
+	@test $(words $(subst /, ,$(THERE))) = 2 || \
+	  { echo "URL must read https://github.com/OWNER/NAME, got '$(URL)'"; exit 1; }
+	git grep -lI -e '$(notdir $(HERE))' | xargs perl -pi -e '$(call swap,$(HERE),$(THERE))' \
+	  -e '$(call swap,$(call site,$(HERE)),$(call site,$(THERE)))' \
+	  -e '$(call swap,cd $(notdir $(HERE)),cd $(notdir $(THERE)))'
 
 dist: $(INSTALLED) ## build wheel and source distribution in dist/, install the wheel anew and try it
 	rm -rf dist build $(FRESH)

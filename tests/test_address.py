@@ -3,18 +3,16 @@
 import re
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from tools.change_address import address, change_text, tracked
+from tests.repository import ROOT, address, tracked
 
-ROOT = Path(__file__).parents[1]
-OWN = address()
-OWNER, NAME = OWN.removeprefix("https://github.com/").split("/")
-# Files in which a reader meets it.
+OWNER, NAME = address().removeprefix("https://github.com/").split("/")
+# Files in which a reader meets it; every notebook installs from it in its first cell.
 REPEATS = ["README.md", "index.md", "_config.yml", "CITATION.cff", "CHANGELOG.md"]
+NOTEBOOKS = [str(path.relative_to(ROOT)) for path in (ROOT / "chapters").rglob("[!.]*.ipynb")]
 
 
 def strange(text: str, owner: str, name: str) -> list[str]:
@@ -25,80 +23,49 @@ def strange(text: str, owner: str, name: str) -> list[str]:
     return [each for each in found if each.lower() != owner.lower()]
 
 
-def test_no_file_names_another_address():
-    for path in tracked(ROOT):
+def test_the_public_address_is_everywhere_the_same():
+    for path in tracked():
         assert not strange(path.read_text(encoding="utf-8"), OWNER, NAME), path
+    for name in REPEATS + NOTEBOOKS:
+        assert f"{OWNER}/{NAME}" in (ROOT / name).read_text(encoding="utf-8"), name
+    assert len(NOTEBOOKS) >= 8
 
 
-@pytest.mark.parametrize("name", REPEATS)
-def test_it_stands_where_readers_look(name):
-    assert f"{OWNER}/{NAME}" in (ROOT / name).read_text(encoding="utf-8")
+@pytest.fixture
+def fork(tmp_path):
+    """A repository with the Makefile and the files that repeat the address."""
+    for name in ("Makefile", "pyproject.toml", *REPEATS):
+        shutil.copyfile(ROOT / name, tmp_path / name)
+    for command in (["git", "init", "-q"], ["git", "add", "."]):
+        subprocess.run(command, cwd=tmp_path, check=True)
+    return tmp_path
 
 
-def test_every_first_cell_installs_from_it():
-    notebooks = sorted((ROOT / "chapters").rglob("[!.]*.ipynb"))
-    for path in notebooks:
-        assert f"git+{OWN}" in path.read_text(encoding="utf-8"), path
-    assert len(notebooks) >= 8
-
-
-@pytest.fixture(scope="module")
-def fork(tmp_path_factory):
-    """A copy of all that git knows, with the address changed by the command."""
-    root = tmp_path_factory.mktemp("fork")
-    for path in tracked(ROOT):
-        copy = root / path.relative_to(ROOT)
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(path, copy)
-    subprocess.run(["git", "init", "-q"], cwd=root, check=True)
-    run_in(root, "https://github.com/Ada-L/digits.2")
-    return root
-
-
-def run_in(root: Path, url: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "tools.change_address", url]
-    return subprocess.run(command, cwd=root, capture_output=True, text=True)
-
-
-def test_the_command_changes_every_repeat(fork):
-    assert address(fork) == "https://github.com/Ada-L/digits.2"
-    for path in tracked(fork):
-        text = path.read_text(encoding="utf-8")
-        assert f"{OWNER}/{NAME}" not in text and f"{OWNER}.github.io" not in text, path
-        assert not strange(text, "Ada-L", "digits.2"), path
-    for name in REPEATS:
-        assert "Ada-L/digits.2" in (fork / name).read_text(encoding="utf-8")
-    assert "cd digits.2\n" in (fork / "index.md").read_text(encoding="utf-8")
-
-
-def test_it_changes_nothing_else(fork):
-    assert "deeplearning4j.org/mnist-for-beginners.html" in (fork / "index.md").read_text()
-    back = run_in(fork, OWN)
-    assert back.returncode == 0 and "pyproject.toml" in back.stdout.splitlines()
-    for path in set(tracked(ROOT)) - {Path(__file__)}:  # this file tells of other addresses
-        assert (fork / path.relative_to(ROOT)).read_bytes() == path.read_bytes(), path
-
-
-@pytest.mark.parametrize(
-    "url", ["digits", "https://example.org/ada/digits", "https://github.com/ada", "", "ada/digits"]
-)
-def test_an_address_that_is_none_changes_nothing(tmp_path, url):
-    result = run_in(ROOT, url)
-    assert result.returncode == 1 and repr(url) in result.stderr
-    assert address() == OWN
-
-
-def test_only_whole_names_are_changed():
-    old, new = "https://github.com/a/book", "https://github.com/b/tome"
-    text = "a/book a/bookcase ja/book a.github.io/book/x cd book a/book.git gh/a/book/main"
-    assert change_text(text, old, new) == (
-        "b/tome a/bookcase ja/book b.github.io/tome/x cd tome b/tome.git gh/b/tome/main"
+def change(root: Path, url: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["make", "-s", "address", f"URL={url}"], cwd=root, capture_output=True, text=True
     )
 
 
-def test_a_persons_own_site_has_no_folder():
-    old, new = "https://github.com/a/book", "https://github.com/B/b.github.io"
-    text = "https://a.github.io/book/x.html https://github.com/a/book"
-    changed = "https://b.github.io/x.html https://github.com/B/b.github.io"
-    assert change_text(text, old, new) == changed
-    assert change_text(changed, new, old) == text
+def test_the_command_changes_every_repeat(fork):
+    before = {name: (fork / name).read_bytes() for name in REPEATS}
+    (fork / "other.md").write_text(f"x{OWNER}/{NAME} {OWNER}/{NAME}-case\n")
+    subprocess.run(["git", "add", "."], cwd=fork, check=True)
+    assert change(fork, "https://github.com/Ada-L/digits.2").returncode == 0
+    assert address(fork) == "https://github.com/Ada-L/digits.2"
+    for name in REPEATS:
+        text = (fork / name).read_text(encoding="utf-8")
+        assert f"{OWNER}/{NAME}" not in text and f"{OWNER}.github.io" not in text, name
+        assert "Ada-L/digits.2" in text and not strange(text, "Ada-L", "digits.2"), name
+    home = (fork / "index.md").read_text(encoding="utf-8")
+    assert "cd digits.2\n" in home and "deeplearning4j.org/mnist-for-beginners.html" in home
+    assert (fork / "other.md").read_text() == f"x{OWNER}/{NAME} {OWNER}/{NAME}-case\n"
+    assert change(fork, address()).returncode == 0
+    assert before == {name: (fork / name).read_bytes() for name in REPEATS}
+
+
+@pytest.mark.parametrize("url", ["digits", "https://example.org/a/b", "https://github.com/ada", ""])
+def test_an_address_that_is_none_changes_nothing(fork, url):
+    result = change(fork, url)
+    assert result.returncode != 0 and f"got '{url}'" in result.stdout
+    assert address(fork) == address()

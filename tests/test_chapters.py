@@ -2,7 +2,6 @@
 
 import json
 import re
-import tomllib
 from pathlib import Path
 
 import pytest
@@ -178,18 +177,6 @@ def test_all_variables_are_shown_beside_the_originals_names():
     shown = json.dumps(load(FILES[2]), ensure_ascii=False)
     for name in "numRows numColumns outputNum batchSize rngSeed numEpochs nOut".split():
         assert f"`{name}`" in shown
-
-
-def test_the_public_address_is_everywhere_the_same():
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    address = project["urls"]["Repository"]
-    owner_and_name = address.removeprefix("https://github.com/")
-    short = owner_and_name.split("/")[1]
-    repeats = [ROOT / name for name in ("README.md", "index.md", "_config.yml")] + FILES + FURTHER
-    for file in repeats:
-        text = file.read_text(encoding="utf-8")
-        found = re.findall(rf"github(?:\.com)?/([\w.-]+/{short})\b", text)
-        assert found and set(found) == {owner_and_name}, file
 
 
 def slug(term):

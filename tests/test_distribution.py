@@ -14,7 +14,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from tools.change_address import tracked
+from tests.repository import tracked
 
 ROOT = Path(__file__).parents[1]
 

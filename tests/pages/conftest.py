@@ -17,7 +17,7 @@ from playwright.sync_api import sync_playwright
 
 from _ext.book_site import site_address
 from _ext.book_slim import POLICY
-from tools.change_address import address as repository
+from tests.repository import address as repository
 from tools.print_book import find_chromium
 
 HTML = Path(__file__).parents[2] / "_build" / "html"

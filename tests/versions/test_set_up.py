@@ -14,7 +14,7 @@ import pytest
 from nbclient import NotebookClient
 from nbformat.v4 import new_code_cell, new_notebook
 
-from tools.change_address import address
+from tests.repository import address
 from tools.run_notebooks import AsyncKernelManager, _ThisPython
 
 ROOT = Path(__file__).parents[2]
