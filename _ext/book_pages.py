@@ -56,12 +56,17 @@ def complete_page(
     context: dict[str, Any],
     doctree: nodes.document | None,
 ) -> None:
-    """Adds what search engines show; frees folded cells' names."""
+    """Adds what search engines and previews show; frees folded cells' names."""
     context["description"] = OTHERS.get(pagename) or describe(doctree)
     description = html.escape(context["description"])
     context["metatags"] = (
         context.get("metatags", "") + f'\n<meta name="description" content="{description}" />'
     )
+    # What sphinxext-opengraph would take from the page, formulas and lists included.
+    context["meta"] = (context.get("meta") or {}) | {
+        "og:description": description,
+        "og:type": "website" if pagename == "index" else "article",
+    }
     # MyST-NB labels every folded cell alike, which hides its own words from screen readers.
     context["body"] = context.get("body", "").replace(' aria-label="Toggle hidden content"', "")
 
@@ -69,5 +74,5 @@ def complete_page(
 def setup(app: Sphinx) -> dict[str, bool]:
     """Connects the repairs to the build."""
     app.connect("config-inited", set_theme_options)
-    app.connect("html-page-context", complete_page)
+    app.connect("html-page-context", complete_page, priority=450)  # before the previews
     return {"parallel_read_safe": True, "parallel_write_safe": True}

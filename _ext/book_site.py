@@ -1,14 +1,14 @@
-"""Sphinx extension: what others read of the book: addresses, previews, a page for wrong addresses.
+"""Sphinx extension: the book's public address, and the picture beside links to it.
 
-The book's public address follows from its repository's, which stands in pyproject.toml.
+The address follows from the repository's, which pyproject.toml has. The rest of what other sites
+read is made by libraries: previews by sphinxext-opengraph, the map for search engines by
+sphinx-sitemap, the page for wrong addresses by sphinx-notfound-page. _config.yml sets them up.
 """
 
 import base64
-import html
 import io
 import json
 import tomllib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -19,11 +19,6 @@ from sphinx.config import Config
 
 NO_PAGES_OF_THE_BOOK = ("search", "404")  # not to be found by search engines
 CARD_SIZE, PANEL, INK = (1200, 630), 420, "#1d2733"
-CARD_TEXT = "Thirty handwritten digits, each with the network’s answer and how sure it is"
-WRONG_ADDRESS = """<section><h1>No such page</h1>
-<p>Nothing stands at this address. Perhaps the page was moved, or a letter went missing.</p>
-<p>The <a href="index.html">home page</a> lists all chapters, and the search box finds any word.</p>
-</section>"""
 
 
 def site_address(repository: str) -> str:
@@ -50,9 +45,11 @@ def site_address(repository: str) -> str:
 
 
 def set_address(app: Sphinx, config: Config) -> None:
-    """Reads the repository's address from its one place; pages then name their own."""
+    """Reads the repository's address from its one place, and tells all who need it."""
     project = tomllib.loads(Path(app.srcdir, "pyproject.toml").read_text("utf-8"))["project"]
-    config.html_baseurl = site_address(project["urls"]["Repository"])
+    address = site_address(project["urls"]["Repository"])
+    config.html_baseurl = config.ogp_site_url = address
+    config.notfound_urls_prefix = urlsplit(address).path
 
 
 def first_picture(book: Path) -> bytes:
@@ -85,62 +82,26 @@ def draw_card(picture: bytes) -> Image.Image:
     return card
 
 
-def add_previews(
+def hide(
     app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: Any
 ) -> None:
-    """Adds what other sites show of a page that someone links to."""
+    """Keeps what is no page of the book out of search engines."""
     if pagename in NO_PAGES_OF_THE_BOOK:
         context["pageurl"] = None
         context["metatags"] = context.get("metatags", "") + '<meta name="robots" content="noindex">'
-        return
-    address = app.config.html_baseurl
-    tags = {
-        "og:type": "website" if pagename == "index" else "article",
-        "og:site_name": app.config.html_title,
-        "og:title": context.get("title", app.config.html_title),
-        "og:description": context["description"],
-        "og:url": f"{address}{pagename}.html",
-        "og:image": f"{address}_static/card.png",
-        "og:image:width": CARD_SIZE[0],
-        "og:image:height": CARD_SIZE[1],
-        "og:image:alt": CARD_TEXT,
-    }
-    twitter = {"twitter:card": "summary_large_image", "twitter:image:alt": CARD_TEXT}
-    context["metatags"] += "".join(
-        f'\n<meta {kind}="{name}" content="{html.escape(html.unescape(str(value)))}" />'
-        for kind, group in (("property", tags), ("name", twitter))
-        for name, value in group.items()
-    )
 
 
-def wrong_address(app: Sphinx) -> Iterator[tuple[str, dict[str, Any], str]]:
-    """The page that a host shows for an address where none is."""
-    yield "404", {"title": "No such page", "body": WRONG_ADDRESS}, "page.html"
-
-
-def write_files(app: Sphinx, exception: Exception | None) -> None:
-    """Writes the card, and the map for search engines."""
-    if exception or app.builder.name != "html":
-        return
-    root, address = Path(app.outdir), app.config.html_baseurl
-    draw_card(first_picture(Path(app.srcdir))).save(root / "_static/card.png", optimize=True)
-    names = sorted(name for name in app.env.found_docs if (root / f"{name}.html").is_file())
-    urls = "".join(f"<url><loc>{address}{name}.html</loc></url>\n" for name in names)
-    (root / "sitemap.xml").write_text(
-        '<?xml version="1.0" encoding="utf-8"?>\n'
-        f'<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">\n{urls}</urlset>\n',
-        encoding="utf-8",
-    )
-    (root / "robots.txt").write_text(
-        f"User-agent: *\nAllow: /\nSitemap: {address}sitemap.xml\n", encoding="utf-8"
-    )
+def write_card(app: Sphinx, exception: Exception | None) -> None:
+    """Writes the picture that all previews show."""
+    if not exception and app.builder.name == "html":
+        card = draw_card(first_picture(Path(app.srcdir)))
+        card.save(Path(app.outdir, "_static/card.png"), optimize=True)
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
     """Connects all this to the build."""
-    app.connect("config-inited", set_address)
+    app.connect("config-inited", set_address, priority=400)  # before those who ask for it
     app.connect("config-inited", copy_result)
-    app.connect("html-collect-pages", wrong_address)
-    app.connect("html-page-context", add_previews, priority=600)  # after the descriptions
-    app.connect("build-finished", write_files, priority=600)
+    app.connect("html-page-context", hide)
+    app.connect("build-finished", write_card, priority=600)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
