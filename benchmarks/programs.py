@@ -300,16 +300,16 @@ def torch_examples(config, images, labels, test_images):
 
 PROGRAMS = {
     "ours": ours,
-    "ours, first start": ours_first_start,
-    "ours, step by step": ours_step_by_step,
-    "NumPy by hand": numpy_by_hand,
-    "PyTorch, resident, fused": torch_fused,
-    "PyTorch, resident": torch_resident,
-    "PyTorch, torch.compile": torch_compiled,
-    "PyTorch, DataLoader": torch_loader,
-    "PyTorch, as its examples": torch_examples,
+    "ours-first-start": ours_first_start,
+    "ours-step-by-step": ours_step_by_step,
+    "numpy": numpy_by_hand,
+    "pytorch-fused": torch_fused,
+    "pytorch-resident": torch_resident,
+    "pytorch-compile": torch_compiled,
+    "pytorch-dataloader": torch_loader,
+    "pytorch-examples": torch_examples,
     "scikit-learn": scikit_learn,
-    "Keras fit": keras_fit,
+    "keras": keras_fit,
 }
 
 

@@ -48,7 +48,11 @@ def product_rate(rows: int, inner: int, columns: int, seconds: float = 0.5) -> f
 
 
 def measure(name: str, data: Path, epochs: int) -> dict:
-    """Runs one program as a process; adds its wall-clock seconds and its peak memory."""
+    """Runs one program as a process; adds its wall-clock seconds and its peak memory.
+
+    Raises:
+      RuntimeError: if the program fails; the message is its last word.
+    """
     command = [sys.executable, "-m", "benchmarks.programs", name, str(data), str(epochs)]
     start = time.perf_counter()
     with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
@@ -59,7 +63,7 @@ def measure(name: str, data: Path, epochs: int) -> dict:
         output.seek(0), errors.seek(0)
         if process.returncode:
             lines = errors.read().decode().strip().splitlines() or ["no message"]
-            raise RuntimeError(f"{name} failed: {lines[-1]}")
+            raise RuntimeError(lines[-1])
         result = json.loads(output.read().splitlines()[-1])
     scale = 1 if sys.platform == "darwin" else 1024
     return result | {"wall_seconds": seconds, "peak_bytes": usage.ru_maxrss * scale}
@@ -80,11 +84,14 @@ def summarize(runs: list[dict], num_images: int) -> dict:
 
 
 def compare(names: list[str], epochs: int, rounds: int, num_images: int) -> dict:
-    """All programs in turn, `rounds` times; what `--json` prints."""
+    """All programs in turn, `rounds` times; what `--json` prints.
+
+    A program that fails once is left out of further rounds, and its reason is kept in `failed`.
+    """
     config = Config(num_validation=0)
     dataset = load_mnist(config)
     train = [array[:num_images] for array in dataset.train]
-    large, shaped, runs = [], [], {name: [] for name in names}
+    large, shaped, runs, failed = [], [], {name: [] for name in names}, {}
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder) / "mnist.npz"
         np.savez(
@@ -93,15 +100,19 @@ def compare(names: list[str], epochs: int, rounds: int, num_images: int) -> dict
             **dict(zip(("test_images", "test_labels"), dataset.test, strict=True)),
         )
         for number in range(rounds):
-            for name in names:
+            for name in [name for name in names if name not in failed]:
                 print(f"round {number + 1} of {rounds}: {name}", file=sys.stderr, flush=True)
-                runs[name].append(measure(name, data, epochs))
+                try:
+                    runs[name].append(measure(name, data, epochs))
+                except RuntimeError as error:
+                    failed[name] = str(error)
+                    print(f"{name} is left out: {error}", file=sys.stderr, flush=True)
             large.append(product_rate(2048, 2048, 2048))
             shaped.append(product_rate(config.batch_size, config.num_pixels, config.hidden_units))
     updates = config.updates_per_epoch(len(train[1]))
     flop = flop_per_update(config) * len(train[1]) / config.batch_size
     rate = statistics.median(large)
-    programs = {name: summarize(runs[name], len(train[1])) for name in names}
+    programs = {n: summarize(runs[n], len(train[1])) for n in names if n not in failed}
     for summary in programs.values():
         summary["share_of_bound"] = flop / rate / summary["epoch_seconds"]
     return {
@@ -119,6 +130,7 @@ def compare(names: list[str], epochs: int, rounds: int, num_images: int) -> dict
         "bound_epoch_seconds": flop / rate,
         "versions": versions(),
         "programs": programs,
+        "failed": failed,
     }
 
 
@@ -153,6 +165,7 @@ def render(result: dict) -> str:
             f"{row['train_seconds']:10.1f}{row['wall_seconds']:10.1f}"
             f"{row['peak_bytes'] / 1e6:8,.0f}{row['accuracy']:9.2%}{row['share_of_bound']:8.2f}"
         )
+    lines += [f"{name:26}could not run: {reason}" for name, reason in result["failed"].items()]
     lines += [
         "",
         f"The bound: {result['flop_per_update'] / 1e6:.1f} MFLOP an update, "
@@ -166,22 +179,26 @@ def render(result: dict) -> str:
 
 
 def main(arguments: list[str] | None = None) -> None:
+    about = "\n".join(f"  {name:20}{program.__doc__}" for name, program in PROGRAMS.items())
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.training",
         description=__doc__.splitlines()[0],
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        epilog=f"programs:\n{about}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--epochs", type=int, default=5, help="epochs of each run")
-    parser.add_argument("--rounds", type=int, default=5, help="runs of each program")
-    parser.add_argument("--images", type=int, default=60_000, help="training images")
+    parser.add_argument("--epochs", type=int, default=5, help="epochs of each run (5)")
+    parser.add_argument("--rounds", type=int, default=5, help="runs of each program (5)")
+    parser.add_argument("--images", type=int, default=60_000, help="training images (60000)")
     parser.add_argument(
         "--programs", nargs="+", choices=PROGRAMS, default=list(PROGRAMS), metavar="NAME",
-        help=f"which to run, of: {', '.join(PROGRAMS)}",
+        help="which to run (all of those below)",
     )  # fmt: skip
     parser.add_argument("--json", action="store_true", help="print one JSON object only")
     options = parser.parse_args(arguments)
     result = compare(options.programs, options.epochs, options.rounds, options.images)
     print(json.dumps(result) if options.json else render(result))
+    if not result["programs"]:
+        sys.exit("none of the programs could run")
 
 
 if __name__ == "__main__":
