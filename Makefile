@@ -71,7 +71,7 @@ coverage: $(EXTRAS)/installed ## run all tests and say which branches of the pac
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report --fail-under=98
 
-mutants: $(INSTALLED) ## make a hundred mistakes, one by one, and see the tests notice each
+mutants: $(INSTALLED) ## make thirty mistakes, one by one, and see the tests notice each
 	$(BIN)/python -m tools.mutants
 
 interrupted: $(INSTALLED) ## kill training, cache and export at 100 moments each, installation at each step

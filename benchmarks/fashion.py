@@ -22,7 +22,7 @@ import mnist_tutorial
 from mnist_tutorial.config import Config
 from mnist_tutorial.data import Dataset, Examples, load_mnist, write_whole
 from mnist_tutorial.evaluation import evaluate
-from mnist_tutorial.further.recipes import RECIPES, Recipe, train
+from mnist_tutorial.further.recipes import RECIPES, Recipe, fit_recipe
 from mnist_tutorial.training import fit
 
 STORED = Path(mnist_tutorial.__file__).parent / "further" / "results" / "fashion.json"
@@ -80,7 +80,7 @@ def measure(way: Way, seed: int, data: Dataset, test: bool) -> dict:
         state, history = fit(Config(**variables), data)
     else:
         recipe = replace(way.recipe, config=replace(way.recipe.config, **variables))
-        state, history = train(recipe, mirror(data) if way.mirrored else data)
+        state, history = fit_recipe(recipe, mirror(data) if way.mirrored else data)
     found = {
         "seed": seed,
         "train_accuracy": np.round(history.train_accuracy, 4).tolist(),
