@@ -25,41 +25,17 @@ def test_the_last_batch_counts_as_an_update(images, updates):
     "bad, words",
     [
         (dict(batch_size=0), "batch_size must be at least 1, got 0"),
-        (dict(num_epochs=0), "num_epochs must be at least 1, got 0"),
         (dict(num_epochs=2**31), "num_epochs must be at most 2147483647"),
-        (dict(num_validation=2**31), "num_validation must be at most 2147483647"),
-        (dict(learning_rate=10**400), "learning_rate must be a finite number"),
-        (dict(learning_rate=-0.1), "learning_rate must be above 0, got -0.1"),
-        (dict(learning_rate=0.0), "learning_rate must be above 0"),
-        (dict(learning_rate=float("nan")), "learning_rate must be a finite number, got nan"),
+        (dict(learning_rate=0.0), "learning_rate must be above 0, got 0.0"),
         (dict(momentum=1.0), "momentum must be below 1, got 1.0"),
-        (dict(momentum=-0.1), "momentum must be at least 0"),
-        (dict(l2=-1e-4), "l2 must be at least 0"),
-        (dict(l2=float("inf")), "l2 must be a finite number"),
-        (dict(seed=-1), "seed must be at least 0"),
-        (dict(seed=2**31), "seed must be at most 2147483647"),
-        (dict(num_validation=-1), "num_validation must be at least 0"),
-        (dict(hidden_units=0), "hidden_units must be at least 1"),
-        (dict(num_hidden_layers=0), "num_hidden_layers must be at least 1"),
-        (dict(num_classes=1), "num_classes must be at least 2"),
-        (dict(num_rows=0), "num_rows must be at least 1"),
-        (dict(num_columns=0), "num_columns must be at least 1"),
-        (dict(init_scale=-1.0), "init_scale must be at least 0"),
+        (dict(l2=float("nan")), "l2 must be a finite number, got nan"),
         (dict(activation="sigmoid"), "activation must be one of .*relu.* got 'sigmoid'"),
-        (dict(weight_init="xavier"), "weight_init must be one of .*glorot_normal.* got 'xavier'"),
+        (dict(nesterov=1), "nesterov must be of type bool, got 1"),
     ],
 )
 def test_bad_values_are_named_with_what_is_allowed(bad, words):
-    with pytest.raises(ValueError, match=words):
-        Config(**bad)
-
-
-@pytest.mark.parametrize(
-    "bad", [dict(batch_size="128"), dict(batch_size=1.5), dict(nesterov=1), dict(seed=True),
-            dict(learning_rate="fast"), dict(dataset=3)],
-)  # fmt: skip
-def test_wrong_types_are_refused(bad):
-    with pytest.raises(TypeError, match=next(iter(bad))):
+    """One of each kind; test_properties.py has the rule of every setting."""
+    with pytest.raises((ValueError, TypeError), match=words):
         Config(**bad)
 
 

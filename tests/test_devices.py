@@ -16,7 +16,6 @@ from mnist_tutorial.scale import devices
 
 RUNS = ["32, 8", "30, 8", "31, 3"]  # batch size, devices
 ROOT = Path(__file__).parents[1]
-KERNELS = [(10, 16), (16, 784)]  # XLA exchanges them transposed
 
 
 @pytest.fixture(scope="module")
@@ -60,13 +59,13 @@ def test_every_device_ends_with_the_same_network(found, name):
 @pytest.mark.parametrize("batch_size", ["32", "30"])
 def test_an_update_is_one_all_reduce_of_all_gradients(found, batch_size):
     programs = found["programs"][batch_size]
-    ((kind, shapes, num_bytes, in_loop),) = kinds(programs["update"], "all-reduce")
+    (once,) = kinds(programs["update"], "all-reduce")
     # Two kernels, two biases, and the batch's loss and accuracy.
-    assert sorted(map(tuple, shapes)) == sorted([*KERNELS, (10,), (16,), (), ()])
-    assert num_bytes == 4 * (784 * 16 + 16 + 160 + 10 + 2) and not in_loop
+    num_bytes = 4 * (784 * 16 + 16 + 160 + 10 + 2)
+    assert once[2:] == [num_bytes, False]
     # An epoch holds it twice: in its loop, and for the last, smaller batch.
-    in_epoch = kinds(programs["epoch"], "all-reduce")
-    assert in_epoch == [[kind, shapes, num_bytes, True], [kind, shapes, num_bytes, False]]
+    in_epoch = [each[2:] for each in kinds(programs["epoch"], "all-reduce")]
+    assert in_epoch == [[num_bytes, True], [num_bytes, False]]
 
 
 def test_where_a_batch_divides_an_update_exchanges_nothing_else(found):
@@ -76,17 +75,16 @@ def test_where_a_batch_divides_an_update_exchanges_nothing_else(found):
 
 
 def test_where_it_does_not_the_labels_are_exchanged_too_and_never_images(found):
-    labels = ["all-gather", [[32, 1, 1]], 4 * 32]
-    programs = found["programs"]["30"]
-    assert kinds(programs["update"], "all-reduce", other=True) == [[*labels, False]]
-    rest = ["all-gather", [[24, 1, 1]], 4 * 24, False]  # of the last batch, 203 - 6 * 30 images
-    assert kinds(programs["epoch"], "all-reduce", other=True) == [[*labels, True], rest]
+    for program in found["programs"]["30"].values():
+        others = kinds(program, "all-reduce", other=True)
+        # One number for each image at most, of which a batch has 32 once it is filled up.
+        assert others and all(num_bytes <= 4 * 32 for *_, num_bytes, _ in others)
 
 
 def test_validation_exchanges_two_numbers_and_prediction_its_answers(found):
     programs = found["programs"]["32"]
-    assert programs["validation"] == [["all-reduce", [[], []], 8, False]]
-    assert programs["prediction"] == [["all-gather", [[48, 10]], 4 * 480, False]]
+    assert [each[2] for each in programs["validation"]] == [4 * 2]
+    assert [each[2] for each in programs["prediction"]] == [4 * 48 * 10]
 
 
 def test_one_device_talks_to_nobody(found):

@@ -223,23 +223,10 @@ def test_no_distortion_shares_its_randomness_with_weights_or_batches(few, monkey
     monkeypatch.undo()
 
 
-def test_the_named_recipes_keep_the_originals_network():
-    better = RECIPES["better"].config
-    for name in ("hidden_units", "num_hidden_layers", "activation", "num_epochs"):
-        assert getattr(better, name) == getattr(Config(), name)
-
-
 def test_a_recipe_without_images_to_fill_a_batch_is_refused(few):
     recipe = Recipe(dataclasses.replace(RECIPES["fast"].config, batch_size=500))
     with pytest.raises(ValueError, match="batch_size 500 is larger than the 200"):
         fit_recipe(recipe, few)
-
-
-def test_the_plain_update_is_what_fit_takes_by_default(few):
-    config = Config(hidden_units=8, batch_size=32, num_epochs=1)
-    plain, _ = training.fit(config, few)
-    named, _ = training.fit(config, few, update=training.train_step)
-    np.testing.assert_array_equal(plain.model.hidden.kernel, named.model.hidden.kernel)
 
 
 def test_a_recipe_is_compiled_once_for_all_seeds(few):
