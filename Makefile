@@ -18,7 +18,10 @@ SOURCES := $(CHAPTERS) $(wildcard *.md _config.yml _toc.yml references.bib _ext/
 EXTRAS := .venv-extras
 FRESH := _build/fresh
 SET ?= colab
-SET_HOME := _build/versions/$(SET)
+SET_HOME := _build/versions/$(SET)-$(notdir $(PYTHON))
+# pyenv's python3.12 is no program until that version is chosen; its own folder always has one.
+PYENV = $(lastword $(wildcard $(HOME)/.pyenv/versions/$(PYTHON:python%=%)*/bin/python))
+SET_PYTHON = $(or $(shell $(PYTHON) -c 'import sys; print(sys.executable)' 2>/dev/null),$(PYENV))
 SET_BIN := $(SET_HOME)/bin
 SET_FROM_colab := --extra notebooks --extra test --constraint .ci/colab.txt pip setuptools
 SET_FROM_lowest := --extra book --extra notebooks --extra test --resolution lowest-direct
@@ -81,9 +84,10 @@ everywhere: $(INSTALLED) ## run CHAPTERS (or chapter 2) on one core, under load,
 	tools/everywhere.sh
 
 # Colab's set gets the tutorial as a reader there does, by the first cell of a chapter.
-test-versions: $(INSTALLED) ## test with other versions than the pinned: SET=colab, lowest or newest
+test-versions: $(INSTALLED) ## test other versions: SET=colab, lowest or newest; PYTHON=python3.13
 	@test -n "$(SET_FROM_$(SET))" || { echo "SET must be colab, lowest or newest, got $(SET)"; exit 1; }
-	$(BIN)/uv venv --quiet --clear --python $(PYTHON) $(SET_HOME)
+	@test -n "$(SET_PYTHON)" || { echo "there is no $(PYTHON) here; say which with PYTHON="; exit 1; }
+	$(BIN)/uv venv --quiet --clear --python $(SET_PYTHON) $(SET_HOME)
 	$(BIN)/uv pip install --quiet --compile-bytecode --python $(SET_BIN)/python \
 	  -r pyproject.toml $(SET_FROM_$(SET))
 ifeq ($(SET),colab)
