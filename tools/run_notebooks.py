@@ -1,6 +1,6 @@
 """Runs the chapters' notebooks and stores them back with their outputs.
 
-    python -m tools.run_notebooks [--fresh] [chapters/*.ipynb ...]
+    python -m tools.run_notebooks [--fresh | --fold] [chapters/*.ipynb ...]
 
 Each notebook runs from top to bottom in a kernel of its own, of the Python that runs this, in the
 notebook's folder. It is stored whole or, when a cell fails or writes to stderr, not at all. A
@@ -29,7 +29,7 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellControlSignal
 from nbformat import NotebookNode
 
-from tools import notebook_outputs
+from tools import folding, notebook_outputs
 
 CHAPTERS = Path(__file__).resolve().parents[1] / "chapters"
 SECONDS = CHAPTERS / "seconds.json"  # of each chapter's last run among all
@@ -138,7 +138,10 @@ def execute(notebook: NotebookNode, path: Path) -> list[float]:
 
 
 def clean(notebook: NotebookNode) -> None:
-    """Leaves of a notebook, in place, what readers see and nothing of who ran it and when."""
+    """Leaves, in place, what readers see of a notebook and nothing of who ran it and when.
+
+    Cells are folded as their tags ask for (`tools/folding.py`).
+    """
     notebook.metadata.pop("widgets", None)
     notebook.metadata.kernelspec = NotebookNode(
         display_name="Python 3", language="python", name="python3"
@@ -149,6 +152,7 @@ def clean(notebook: NotebookNode) -> None:
             cell.metadata.pop(key, None)
         if cell.cell_type == "code":
             cell.outputs = notebook_outputs.tidy(cell.outputs)
+        folding.fold(cell)
 
 
 def keep_stored(notebook: NotebookNode, stored: NotebookNode) -> list[str]:
@@ -237,13 +241,32 @@ def run(path: Path, fresh: bool = False) -> tuple[list[float], list[str]]:
     return seconds, notes
 
 
+def fold(notebooks: Sequence[Path]) -> int:
+    """Folds the cells of stored notebooks without running them; returns the exit status."""
+    for path in notebooks:
+        try:
+            notebook = read(path)
+        except NotebookError as error:
+            print(error, file=sys.stderr)
+            return 1
+        for cell in notebook.cells:
+            folding.fold(cell)
+        write(notebook, path)
+    return 0
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the notebooks that the command line names, or all chapters; returns the exit status."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("notebooks", nargs="*", type=Path, help="default: all in chapters/")
     parser.add_argument("--fresh", action="store_true", help="replace all stored outputs")
+    parser.add_argument(
+        "--fold", action="store_true", help="run nothing: only fold cells as their tags ask for"
+    )
     options = parser.parse_args(arguments)
     notebooks = options.notebooks or sorted(CHAPTERS.rglob("[!.]*.ipynb"))
+    if options.fold:
+        return fold(notebooks)
     took: dict[str, int] = {}
     total, failed = 0.0, 0
     for path in notebooks:
