@@ -126,9 +126,14 @@ def reading(image: np.ndarray, probabilities: np.ndarray) -> Figure:
     return figure
 
 
-def splits(sizes: Mapping[str, int]) -> Figure:
-    """How a data set is divided, as one bar in true proportion."""
-    figure, axes = _figure(1.3)
+def splits(sizes: Mapping[str, int], below: Mapping[str, int] | None = None) -> Figure:
+    """Draws how a data set is divided, as one bar in true proportion.
+
+    Args:
+      sizes: name → number of images, from left to right.
+      below: the same images divided in a second way, as brackets under the bar.
+    """
+    figure, axes = _figure(1.7 if below else 1.3)
     ax, left = axes[0, 0], 0
     for (name, size), colour in zip(sizes.items(), (BLUE, ORANGE, GREEN), strict=False):
         ax.barh(0, size, left=left, color=colour)
@@ -138,7 +143,13 @@ def splits(sizes: Mapping[str, int]) -> Figure:
             ha="center", va="bottom" if above else "center", color="black" if above else "white",
         )  # fmt: skip
         left += size
-    ax.set_ylim(-0.5, 1.25)
+    left, gap = 0, sum(sizes.values()) / 150
+    for name, size in (below or {}).items():
+        ends = [left + gap, left + size - gap]
+        ax.plot([ends[0], *ends, ends[1]], [-0.5, -0.62, -0.62, -0.5], color="0.3", linewidth=1)
+        ax.text(left + size / 2, -0.72, name, fontsize=10.5, ha="center", va="top")
+        left += size
+    ax.set_ylim(-1.4 if below else -0.5, 1.25)
     ax.set_axis_off()
     return figure
 
