@@ -100,10 +100,11 @@ endif
 	NBVAL_PICTURES=off $(SET_BIN)/python -m pytest -q -rs tests $(SET_TESTS) $(SET_TESTS_$(SET))
 	NBVAL_PICTURES=off $(SET_BIN)/python -m pytest -q --nbval $(wildcard chapters/*.ipynb)
 
-lint: $(INSTALLED) ## check style and types of package, tests and notebooks
+lint: $(INSTALLED) ## check style and types of the code, and the English of everything
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/python -m pytest -q --noconftest -p no:cacheprovider tests/test_prose.py
 
 format: $(INSTALLED) ## put package, tests and notebooks into that style
 	$(BIN)/ruff check --fix .
@@ -112,7 +113,7 @@ format: $(INSTALLED) ## put package, tests and notebooks into that style
 notebooks: $(INSTALLED) ## run all chapters again and store their outputs
 	$(BIN)/python -m tools.run_notebooks
 
-further: $(INSTALLED) ## measure anew what takes hours, then run the optional chapters
+further: $(INSTALLED) ## measure what takes hours again, then run the optional chapters
 	$(BIN)/python -m benchmarks.recipes --save
 	$(BIN)/python -m benchmarks.road --save
 	$(BIN)/python -m benchmarks.lab --save
@@ -136,14 +137,14 @@ address: ## change the repository's public address everywhere: URL=https://githu
 	  -e '$(call swap,$(call site,$(HERE)),$(call site,$(THERE)))' \
 	  -e '$(call swap,cd $(notdir $(HERE)),cd $(notdir $(THERE)))'
 
-dist: $(INSTALLED) ## build wheel and source distribution in dist/, install the wheel anew and try it
+dist: $(INSTALLED) ## build wheel and sdist in dist/, install the wheel afresh, and try it
 	rm -rf dist build $(FRESH)
 	$(BIN)/uv build --quiet --out-dir dist
 	$(BIN)/uv venv --quiet --python $(PYTHON) $(FRESH)
 	$(BIN)/uv pip install --quiet --python $(FRESH)/bin/python --constraint requirements.txt dist/*.whl
 	cd $(FRESH) && bin/mnist-tutorial --num-epochs 1 --save mnist.safetensors
 
-audit: $(INSTALLED) ## look up the pins in the database of known faults
+audit: $(INSTALLED) ## check the pinned versions for known vulnerabilities
 	$(BIN)/uv tool run --quiet pip-audit@$(PIP_AUDIT) --strict --require-hashes --disable-pip \
 	  --requirement requirements.txt --requirement requirements-extras.txt
 
@@ -158,7 +159,7 @@ hooks: $(INSTALLED) ## check what is committed; make git show and merge notebook
 	  '"$(abspath $(BIN))/git-nbmergedriver" merge %O %A %B %L %P'
 	git config merge.jupyternotebook.name "merges notebooks cell by cell"
 
-lock: $(INSTALLED) ## make requirements.txt and requirements-extras.txt anew
+lock: $(INSTALLED) ## regenerate requirements.txt and requirements-extras.txt
 	$(COMPILE) --extra book --extra notebooks --extra test --upgrade --output-file requirements.txt
 	$(COMPILE) --extra export --extra spark --extra serve --upgrade \
 	  --constraint requirements.txt --output-file requirements-extras.txt
@@ -186,7 +187,7 @@ $(BOOK): $(INSTALLED) $(LIVE) $(SOURCES) tools/check_book.py
 	$(BIN)/python tools/check_book.py
 	@touch $@
 
-# An installation that was killed can look whole; the next begins anew. One that failed goes on.
+# An installation that was killed can look whole; the next starts over. One that failed is resumed.
 UNFINISHED := .venv/unfinished
 FAILED := { rm -f $(UNFINISHED); exit 1; }
 

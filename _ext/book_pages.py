@@ -15,7 +15,7 @@ DESCRIPTION = (
 
 OTHERS = {
     "search": "Search all chapters, the glossary and the references of MNIST for Beginners.",
-    "404": "Nothing stands at this address of the book; its home page lists all chapters.",
+    "404": "There's nothing at this address of the book; its home page lists all chapters.",
 }
 
 

@@ -67,7 +67,7 @@ def copy_result(app: Sphinx, config: Config) -> None:
 
 
 def draw_card(picture: bytes) -> Image.Image:
-    """The picture that stands beside a link to the book: its title, and digits it has read."""
+    """Draws the picture shown beside a link to the book: its title, and digits it has read."""
     card = Image.new("RGB", CARD_SIZE, "white")
     with Image.open(io.BytesIO(picture)) as figure:
         width = CARD_SIZE[0] - PANEL - 40

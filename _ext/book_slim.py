@@ -80,7 +80,7 @@ def squeeze(nodes: Iterable[Any]) -> str:
 def needs(selector: list[Any]) -> set[str]:
     """Names the tags, classes and ids without which a selector matches nothing.
 
-    What stands in brackets and parentheses isn't looked at: it is taken to match.
+    Anything in brackets and parentheses is ignored and taken to match.
     """
     names, before = set(), ""
     for node in selector:
@@ -356,7 +356,7 @@ def sweep(root: Path, soups: Iterable[BeautifulSoup]) -> None:
 
 
 def write_all(app: Sphinx, env: BuildEnvironment, *_: set[str]) -> set[str]:
-    """Says that all pages are to be written anew: a slim one can't be made slim once more."""
+    """Says that all pages must be written again, because a slim one can't be made slim twice."""
     return env.found_docs
 
 

@@ -61,7 +61,7 @@ def check_fields(instance: Any) -> None:
 
 @dataclasses.dataclass(frozen=True)
 class Config:
-    """Every setting of the tutorial. The defaults are the original's figures.
+    """Holds every setting of the tutorial. The defaults are the original's values.
 
     A `Config` is checked when it is made and can't be changed afterwards;
     `dataclasses.replace(config, batch_size=32)` makes a changed copy.
@@ -76,36 +76,41 @@ class Config:
     num_columns: int = field(28, "columns of pixels in an image", "numColumns", low=1)
     num_classes: int = field(10, "possible answers, digits 0 to 9", "outputNum", low=2)
     num_validation: int = field(
-        5_000, "training images held out to choose by (the original: 0)", low=0, high=2**31 - 1
+        5_000, "training images held out for validation (original: 0)", low=0, high=2**31 - 1
     )
-    batch_size: int = field(128, "images in one update", "batchSize", low=1)
+    batch_size: int = field(128, "images per update", "batchSize", low=1)
     num_epochs: int = field(
         15, "passes over the training images", "numEpochs", low=1, high=2**31 - 1
     )
     seed: int = field(
-        123, "where the random numbers start", "rngSeed", traced=True, low=0, high=2**31 - 1
+        123, "seed of the random number generator", "rngSeed", traced=True, low=0, high=2**31 - 1
     )
     hidden_units: int = field(1_000, "units in each hidden layer", "nOut", low=1)
     num_hidden_layers: int = field(1, "number of hidden layers", "list", low=1)
     activation: str = field(
         "relu",
-        "what a hidden unit does with its sum",
+        "activation function of the hidden units",
         "activation",
         choices=("relu", "tanh", "identity"),
     )
     weight_init: str = field(
         "glorot_normal",
-        "how the first weights are drawn",
+        "how the initial weights are drawn",
         "weightInit",
         choices=("glorot_normal", "he_normal"),
     )
-    init_scale: float = field(1.0, "factor on the first weights", traced=True, low=0)
+    init_scale: float = field(1.0, "multiplier for the initial weights", traced=True, low=0)
     learning_rate: float = field(0.006, "size of a step", "learningRate", traced=True, above=0)
     momentum: float = field(
-        0.9, "share of the last step that goes on", "momentum", traced=True, low=0, below=1
+        0.9,
+        "fraction of the previous step carried over",
+        "momentum",
+        traced=True,
+        low=0,
+        below=1,
     )
-    nesterov: bool = field(True, "momentum that looks ahead", "NESTEROVS")
-    l2: float = field(1e-4, "price of large weights", "l2", traced=True, low=0)
+    nesterov: bool = field(True, "use Nesterov momentum, which looks ahead", "NESTEROVS")
+    l2: float = field(1e-4, "strength of the penalty on large weights", "l2", traced=True, low=0)
 
     def __post_init__(self) -> None:
         check_fields(self)

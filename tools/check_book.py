@@ -162,7 +162,7 @@ def visible_outputs(cell: dict[str, Any]) -> Iterator[tuple[str, Any]]:
 
 
 def sample(kind: str, content: str) -> str:
-    """Returns a piece of an output, without blanks, that must stand on the page as it is."""
+    """Returns a piece of an output, without blanks, that must be on the page as it is."""
     if kind == "text":
         pieces = ANSI_COLOUR.sub("", content).splitlines()
     elif kind == "html":

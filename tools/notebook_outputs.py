@@ -8,9 +8,9 @@ fifteen epochs it moves a few of the 300 mistakes. Text and whole numbers are th
 exactly, numbers with decimals within a relative tolerance, and a cell whose numbers come out of a
 long training says so with a tag:
 
-- `tolerance-0.05`: all numbers of the cell, whole ones included, may be off by 5 %;
+- `tolerance-0.05`: all numbers of the cell, whole ones included, may be off by 5%;
 - `count-8`: whole numbers of the cell may be off by 8 (small counts, as in a confusion matrix);
-- `picture-0.05`: in each picture of the cell 5 % of the pixels may differ.
+- `picture-0.05`: in each picture of the cell 5% of the pixels may differ.
 """
 
 import base64
@@ -42,10 +42,10 @@ IGNORE_TAG = "nbval-ignore-output"
 
 
 def fold(text: str) -> str:
-    r"""Returns what a terminal would show in the end of a text with carriage returns.
+    r"""Returns what a terminal shows after a text with carriage returns.
 
     `\r` goes back to the start of the line, a backspace one column back, `ESC[K` erases the rest of
-    the line and `ESC[2K` the whole of it; what follows overwrites what stood there. Lines that use
+    the line and `ESC[2K` all of it; what follows overwrites what was there. Lines that use
     none of these are kept as they are; blanks at the end of those that do are dropped, and a text
     of which nothing remains becomes empty.
     """
@@ -175,7 +175,7 @@ def policy_of(cell: Mapping[str, Any], compare_pictures: bool = True) -> Policy:
         except ValueError:
             raise ValueError(f"tag {tag!r}: {number!r} is not a number") from None
         if not 0 < asked[name] <= (math.inf if name == "count" else 1):
-            raise ValueError(f"tag {tag!r}: the number must be above 0 (and at most 1 for a share)")
+            raise ValueError(f"tag {tag!r}: the number must be above 0 (a fraction: at most 1)")
     return Policy(compare_pictures=compare_pictures, **asked)
 
 
@@ -270,7 +270,7 @@ def _as_text(value: Any) -> str:
 
 @dataclass(frozen=True)
 class _Number:
-    """A number as it stands in a text: where, how written, and the step of its last digit."""
+    """A number in a text: where it is, how it's written, and the step of its last digit."""
 
     start: int
     raw: str

@@ -5,7 +5,7 @@
 Each notebook runs from top to bottom in a kernel of its own, of the Python that runs this, in the
 notebook's folder. It is stored whole or, when a cell fails or writes to stderr, not at all. A
 notebook whose new outputs equal the stored ones under the policy of `tools/notebook_outputs.py`
-keeps those: running the book anew changes only the chapters that say something else. Cells tagged
+keeps those: re-running the book changes only the chapters that say something else. Cells tagged
 `nbval-ignore-output` keep theirs in any case; `--fresh` replaces all.
 """
 
@@ -158,7 +158,7 @@ def clean(notebook: NotebookNode) -> None:
 def keep_stored(notebook: NotebookNode, stored: NotebookNode) -> list[str]:
     """Puts back, in place, the stored outputs when the new ones say the same.
 
-    All of them or none, but for ignored cells: a page whose outputs come from two runs can
+    All of them or none, except for ignored cells: a page whose outputs come from two runs can
     contradict itself by a rounding.
 
     Returns:

@@ -22,7 +22,7 @@ def check(exercise: str, answer: Any, *given: Any) -> Markdown:
     """Tells whether an answer to an exercise is right, without giving it away.
 
     Args:
-      exercise: its name, as it stands in the chapter.
+      exercise: its name, as the chapter gives it.
       answer: the reader's answer; `...` where there is none yet.
       given: what the chapter has computed and the check needs.
 
@@ -56,7 +56,7 @@ def _least_sure(answer: Any, probabilities: Any) -> str:
     if not 0 <= int(answer) < len(sure):
         return f"Positions go from 0 to {len(sure) - 1}."
     if sure[int(answer)] == sure.min():
-        return f"{RIGHT} It is number {int(answer)}, counted from 0."
+        return f"{RIGHT} It's number {int(answer)}, counting from 0."
     surer = int((sure < sure[int(answer)]).sum())
     return f"Not yet: of {surer} other digit{'s' * (surer > 1)} it was even less sure."
 
@@ -76,7 +76,7 @@ def _centre_of_mass(function: Any) -> str:
     if found.shape != expected.shape:
         return "The function should return two numbers: (row, column)."
     if np.allclose(found, expected, atol=0.01):
-        return f"{RIGHT} All of them lie within half a pixel of row 14 and column 14."
+        return f"{RIGHT} All twenty centres lie within half a pixel of row 14, column 14."
     if np.allclose(found[:, ::-1], expected, atol=0.01):
         return "Nearly: row and column have changed places."
     if np.allclose(found, np.round(expected), atol=0.51):
@@ -115,7 +115,7 @@ def _only_the_seed(answer: Any) -> str:
     if different == ["seed"]:
         if first["hidden_units"] != 256:
             return f"They differ in the seed alone, but have {first['hidden_units']} hidden units."
-        return f"{RIGHT} Whatever differs between their results is luck."
+        return f"{RIGHT} Any difference between their results is luck."
     if not different:
         return "They are the same in everything, the seed too."
     return f"They differ in {', '.join(different)}."

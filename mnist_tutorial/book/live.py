@@ -123,7 +123,7 @@ def unit_files(models: list[MLP], examples: Examples) -> list[bytes]:
 
 
 def export(folder: Path) -> dict[str, int]:
-    """Trains the tutorial's network and writes all files of the living pages.
+    """Trains the tutorial's network and writes all files of the interactive pages.
 
     Returns:
       The size of each file in bytes.
@@ -200,7 +200,7 @@ def look(unit: int, units: int) -> HTML:
 def _need_validation(data: Dataset) -> None:
     if not len(data.validation.labels):
         raise ValueError(
-            "the living parts show validation images, and there are none; choose a "
+            "the interactive parts show validation images, and there are none; choose a "
             "num_validation above 0"
         )
 

@@ -270,7 +270,7 @@ def races(runs: Mapping[str, Sequence[Mapping[str, Any]]], goal: float) -> Figur
 
 
 def interval(values: Sequence[float] | np.ndarray) -> tuple[float, float]:
-    """The mean of some runs, and half of its 95 % interval (Student's t); NaN for one run."""
+    """The mean of some runs, and half of its 95% interval (Student's t); NaN for one run."""
     runs = np.asarray(values, float)
     if len(runs) < 2:
         return float(runs.mean()), float("nan")
@@ -299,7 +299,7 @@ def intervals(
 
 
 def dots(groups: Mapping[str, Sequence[float]], y: str) -> Figure:
-    """Every value as a dot, with each group's mean and its 95 % interval (Student's t)."""
+    """Every value as a dot, with each group's mean and its 95% interval (Student's t)."""
     figure, axes = _figure(3.0)
     ax = axes[0, 0]
     for i, values in enumerate(map(np.asarray, groups.values())):
