@@ -43,7 +43,7 @@ class Count:
     @property
     def stated(self) -> int:
         """Rounds the minutes up, as a chapter states them."""
-        return math.ceil(self.minutes)
+        return math.ceil(round(self.minutes, 6))
 
 
 def count(cells: Iterable[NotebookNode]) -> Count:
@@ -93,8 +93,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for path in parser.parse_args(arguments).notebooks or sorted(CHAPTERS.glob("*.ipynb")):
         seen = count(nbformat.read(path, as_version=4).cells)
         total += seen.minutes
-        print(f"{path.stem}: {seen.minutes:.1f} min, {seen}")
-    print(f"sum: {total:.1f} min")
+        print(f"{path.stem}: {seen.minutes:.2f} min, {seen}")
+    print(f"sum: {total:.2f} min")
     return 0
 
 
