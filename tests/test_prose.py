@@ -83,7 +83,9 @@ chapters/going-further/out-of-the-notebook.ipynb
 chapters/going-further/plain-jax.ipynb
 chapters/going-further/the-lab.ipynb
 chapters/going-further/the-road.ipynb
+mnist_tutorial/__main__.py
 mnist_tutorial/book/exercises.py
+mnist_tutorial/checkpoints.py
 mnist_tutorial/evaluation.py
 mnist_tutorial/further/convolution.py
 mnist_tutorial/further/own_data.py
@@ -95,6 +97,7 @@ mnist_tutorial/scale/devices.py
 mnist_tutorial/scale/processes.py
 mnist_tutorial/serving/export.py
 mnist_tutorial/serving/service.py
+mnist_tutorial/training.py
 """.split()
 
 
