@@ -83,7 +83,7 @@ def _centre_of_mass(function: Any) -> str:
         return "Nearly: don't round."
     if np.abs(found).max() > 28 or np.abs(found).min() < 1:
         return "Not yet: that is outside the image. Did you divide by all the ink?"
-    return "Not yet: does each row number count as often as its row has ink?"
+    return "Not yet: is each row number weighted by the ink in its row?"
 
 
 @_exercise("ambiguous digits")
@@ -105,7 +105,7 @@ def _updates(answer: Any) -> str:
         return "Nearly: what becomes of the images that don't fill a batch?"
     if answer == 1_875:
         return "That is for 60,000 images. Here, 5,000 are held out."
-    return "Not yet: how many batches of 32 does it take until every image was seen?"
+    return "Not yet: how many batches of 32 does it take until every image has been seen?"
 
 
 @_exercise("only the seed")
@@ -114,10 +114,10 @@ def _only_the_seed(answer: Any) -> str:
     different = [name for name in first if first[name] != second[name]]
     if different == ["seed"]:
         if first["hidden_units"] != 256:
-            return f"They differ in the seed alone, but have {first['hidden_units']} hidden units."
+            return f"They differ only in their seed, but have {first['hidden_units']} hidden units."
         return f"{RIGHT} Any difference between their results is luck."
     if not different:
-        return "They are the same in everything, the seed too."
+        return "They're the same in everything, including the seed."
     return f"They differ in {', '.join(different)}."
 
 
