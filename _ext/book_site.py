@@ -85,7 +85,7 @@ def draw_card(picture: bytes) -> Image.Image:
 def hide(
     app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: Any
 ) -> None:
-    """Keeps what is no page of the book out of search engines."""
+    """Keeps pages that aren't part of the book out of search engines."""
     if pagename in NO_PAGES_OF_THE_BOOK:
         context["pageurl"] = None
         context["metatags"] = context.get("metatags", "") + '<meta name="robots" content="noindex">'

@@ -1,9 +1,9 @@
 """What helps with clothes: `python -m benchmarks.fashion`.
 
-Trains on Fashion-MNIST by the original's figures and by the recipe that was made for digits, then
+Trains on Fashion-MNIST with the original's values and with the recipe that was made for digits, then
 by changes of that recipe, one seed each, to choose on validation images. The one that was chosen
 is then trained from several seeds beside the first two, and the test images are opened once, at
-the end of each of these trainings. With `--save`, what was measured goes into the package, where
+the end of each of these training runs. With `--save`, what was measured goes into the package, where
 the going-further page reads it. Needs a prepared copy of Fashion-MNIST: tools/prepare_data.py.
 """
 
@@ -92,7 +92,7 @@ def measure(way: Way, seed: int, data: Dataset, test: bool) -> dict:
 
 
 def about(name: str) -> dict | None:
-    """What makes a training, as JSON gives it back; None for the original's figures."""
+    """Returns what makes a training run, as JSON gives it back; None for the original's values."""
     recipe, mirrored = TRIED[name]
     return recipe and json.loads(json.dumps(asdict(recipe))) | {"mirrored": mirrored}
 
