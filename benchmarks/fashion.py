@@ -1,10 +1,11 @@
 """What helps with clothes: `python -m benchmarks.fashion`.
 
-Trains on Fashion-MNIST with the original's values and with the recipe that was made for digits, then
-by changes of that recipe, one seed each, to choose on validation images. The one that was chosen
-is then trained from several seeds beside the first two, and the test images are opened once, at
-the end of each of these training runs. With `--save`, what was measured goes into the package, where
-the going-further page reads it. Needs a prepared copy of Fashion-MNIST: tools/prepare_data.py.
+Trains on Fashion-MNIST with the original's values and with the recipe that was made for digits,
+then by changes of that recipe, one seed each, to choose on validation images. The one that was
+chosen is then trained from several seeds beside the first two, and the test images are opened
+once, at the end of each of these training runs. With `--save`, what was measured goes into the
+package, where the going-further page reads it. Needs a prepared copy of Fashion-MNIST:
+tools/prepare_data.py.
 """
 
 import argparse
