@@ -1,7 +1,7 @@
-"""The findings of the experiments lab, run anew: `python -m benchmarks.lab`.
+"""Runs the experiments whose results the book stores: `python -m benchmarks.lab`.
 
-Results go to `_build/findings` after each group of networks, so that a stopped run goes on
-where it was. With `--save` the whole set goes into the package, where the chapter reads it.
+Results go to `_build/findings` after each group of networks, so that a stopped run resumes
+where it was. With `--save` they go into the package, where the pages read them.
 """
 
 import argparse
@@ -10,8 +10,11 @@ import sys
 from pathlib import Path
 
 from mnist_tutorial.data import load_mnist, write_whole
-from mnist_tutorial.further.replications import EXPERIMENTS, STORED
+from mnist_tutorial.further import replications, settings
+from mnist_tutorial.further.replications import STORED
 from mnist_tutorial.further.sweeps import run
+
+EXPERIMENTS = replications.EXPERIMENTS | settings.EXPERIMENTS
 
 WORK = Path("_build/findings")
 
@@ -36,7 +39,7 @@ def main(arguments: list[str] | None = None) -> None:
         print(f"{name}: {len(rows)} networks, {seconds:.0f} s")
         if options.save:
             write_whole(STORED / file.name, file.read_bytes())
-            file.unlink()  # the next run begins anew
+            file.unlink()  # the next run starts afresh
     used = resource.getrusage(resource.RUSAGE_SELF)
     print(f"{used.ru_utime + used.ru_stime:.0f} s of processor time")
 

@@ -3,7 +3,8 @@
 Trains every step of `mnist_tutorial.further.road`, several seeds each, in processes of one core.
 Each training that is done is kept in `_build/road`, so that a stopped command goes on where it was.
 The test images are opened once, at the end of each training. With `--save`, what was measured
-goes into the package, where the chapter reads it.
+goes into the package, where the chapter reads it; steps that `--steps` leaves out stay there as
+they are.
 """
 
 import argparse
@@ -170,6 +171,22 @@ def collect(names: list[str]) -> dict:
     }
 
 
+def completed(result: dict) -> dict:
+    """Adds the steps that were left out, as RESULTS has them.
+
+    Raises:
+      ValueError: if a step is stored nowhere, or was made by another configuration or versions.
+    """
+    stored = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    known = stored["steps"] if stored.get("versions") == result["versions"] else {}
+    steps = known | result["steps"]
+    for name in STAGES:
+        wanted = about(STAGES[name])["configuration"]
+        if name not in steps or steps[name]["configuration"] != wanted:
+            raise ValueError(f"--save needs all steps; {name!r} must be trained too")
+    return result | {"steps": {name: steps[name] for name in STAGES}}
+
+
 def written(result: dict) -> str:
     """The result as JSON, lists of numbers on one line each."""
     text = json.dumps(result, indent=1) + "\n"
@@ -193,8 +210,6 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--one", type=int, metavar="SEED", help="train from this seed only, here")
     parser.add_argument("--save", action="store_true", help=f"write {RESULTS.name}")
     options = parser.parse_args(arguments)
-    if options.save and options.steps != list(STAGES):
-        parser.error("--save needs all steps")
     if options.one is not None:
         for name in options.steps:
             keep(name, options.one)
@@ -220,6 +235,10 @@ def main(arguments: list[str] | None = None) -> None:
     )
     result = collect(options.steps)
     if options.save:
+        try:
+            result = completed(result)
+        except ValueError as error:
+            parser.error(str(error))
         write_whole(RESULTS, written(result).encode())
     print(render(result))
 

@@ -1,7 +1,7 @@
 """Two published findings on a small scale: what is run, and what was found.
 
 Each of EXPERIMENTS is run by `python -m benchmarks.lab`, minutes in all, and its results are
-stored in `results/replications` in the form in which `sweeps.run` stores them.
+stored in `results/experiments` in the form in which `sweeps.run` stores them.
 """
 
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from mnist_tutorial.config import Config
 from mnist_tutorial.data import Dataset, Examples
 from mnist_tutorial.further.sweeps import Row, grid, load_rows, subset
 
-STORED = Path(__file__).parent / "results" / "replications"
+STORED = Path(__file__).parent / "results" / "experiments"
 
 
 class Experiment(NamedTuple):
@@ -102,7 +102,7 @@ EXPERIMENTS: dict[str, Callable[[Dataset], Experiment]] = {
 
 
 def stored(name: str) -> list[Row]:
-    """What `python -m benchmarks.lab --save` found in one of EXPERIMENTS.
+    """What `python -m benchmarks.lab --save` found in one of EXPERIMENTS, here or in `settings`.
 
     Raises:
       CheckpointError: it isn't there, or damaged.

@@ -72,6 +72,7 @@ _DISTORTED = dataclasses.replace(_ADAMW, shift=2.0, rotation=10.0, scale=0.1)
 _AVERAGED = dataclasses.replace(_DISTORTED, label_smoothing=0.05, ema_decay=0.998)
 STAGES = {
     "original": Config(),
+    "rate 0.06": Config(learning_rate=0.06),
     "AdamW, one cycle": _ADAMW,
     "distortion": _DISTORTED,
     "smoothing, averaging": _AVERAGED,

@@ -1,0 +1,78 @@
+"""What each setting does, measured fairly: at a learning rate that learns, with several seeds.
+
+Each of EXPERIMENTS is run by `python -m benchmarks.lab`, minutes in all, and its results are
+stored in `results/experiments`, beside those of `replications`.
+
+All networks are small (128 hidden units, 10,000 training images) and train for ten epochs. Runs
+that are compared share their seeds, so that their differences can be taken pair by pair.
+"""
+
+from collections.abc import Callable, Sequence
+
+from mnist_tutorial.config import Config
+from mnist_tutorial.data import Dataset
+from mnist_tutorial.further.replications import Experiment
+from mnist_tutorial.further.sweeps import grid, small
+
+BASE = Config(hidden_units=128, learning_rate=0.06, num_epochs=10)
+NUM_TRAIN, NUM_VALIDATION = 10_000, 5_000
+SEEDS = range(5)
+KEEP = ("train_loss", "validation_loss", "validation_accuracy")
+# Rates tried for each batch size. Seeds 0 to 4 choose the rate, seeds 5 to 9 report.
+RATES = {
+    16: [0.006, 0.012, 0.024, 0.048],
+    128: [0.025, 0.05, 0.1, 0.2],
+    1_024: [0.1, 0.2, 0.4, 0.8],
+}
+CHOOSING, REPORTING = range(5), range(5, 10)
+# The step of SGD with momentum is as long, in the long run, as one of rate / (1 - momentum)
+# without. These pairs, (rate, momentum), all make 0.6, and those of one rate don't.
+MOMENTA = [0.0, 0.5, 0.8, 0.9, 0.95]
+SAME_STRIDE = [(round(0.6 * (1 - momentum), 6), momentum) for momentum in MOMENTA]
+
+
+def _vary(**values: Sequence[object]) -> Callable[[Dataset], Experiment]:
+    """Every value with every seed, all else as in BASE."""
+
+    def experiment(data: Dataset) -> Experiment:
+        return _experiment(grid(BASE, **values, seed=SEEDS), data)
+
+    return experiment
+
+
+def _experiment(configs: list[Config], data: Dataset) -> Experiment:
+    return Experiment(configs, small(data, NUM_TRAIN, NUM_VALIDATION), KEEP)
+
+
+def _same_stride(data: Dataset) -> Experiment:
+    configs = [
+        config
+        for rate, momentum in SAME_STRIDE
+        for config in grid(BASE, learning_rate=rate, momentum=momentum, seed=SEEDS)
+    ]
+    return _experiment(configs, data)
+
+
+def _batch_sizes(data: Dataset) -> Experiment:
+    seeds = [*CHOOSING, *REPORTING]
+    configs = [
+        config
+        for size, rates in RATES.items()
+        for config in grid(BASE, batch_size=size, learning_rate=rates, seed=seeds)
+    ]
+    return _experiment(configs, data)
+
+
+EXPERIMENTS: dict[str, Callable[[Dataset], Experiment]] = {
+    "learning-rate": _vary(learning_rate=[0.0006, 0.002, 0.006, 0.02, 0.06, 0.2, 0.6]),
+    "momentum": _vary(momentum=MOMENTA),
+    "momentum-same-stride": _same_stride,
+    "hidden-units": _vary(hidden_units=[8, 32, 128, 512]),
+    "hidden-layers": _vary(num_hidden_layers=[1, 2, 3, 4]),
+    "activation": _vary(activation=["identity", "tanh", "relu"]),
+    "initialisation": _vary(weight_init=["glorot_normal", "he_normal"]),
+    "initial-scale": _vary(init_scale=[0.01, 0.1, 1.0, 10.0, 100.0]),
+    "nesterov": _vary(nesterov=[False, True]),
+    "batch-sizes-own-rates": _batch_sizes,
+    "seeds": lambda data: _experiment(grid(BASE, seed=range(40)), data),
+}
