@@ -10,6 +10,7 @@ from mnist_tutorial.book import exercises
 from mnist_tutorial.book.exercises import check
 from mnist_tutorial.config import Config
 from mnist_tutorial.data import Examples
+from mnist_tutorial.training import cross_entropy
 
 PROBABILITIES = np.array([[0.9, 0.1], [0.6, 0.4], [0.2, 0.8]])
 CONFUSION = np.array([[50, 1, 2], [0, 60, 7], [3, 0, 70]])
@@ -46,6 +47,36 @@ def clock(compiles=True, waits_first=True, waits=True, restarts=True):
 def centred(image):
     row, column = centre(image)
     return np.roll(image, (round(14 - row), round(14 - column)), axis=(0, 1))
+
+
+SOFTMAX = [0.042, 0.114, 0.844]
+
+
+def loop_loss(weights, images, labels):
+    """The loss of a small network, as chapter 5's exercise defines it."""
+    pixels = images.reshape(len(images), -1) / 255
+    hidden = jax.nn.relu(pixels @ weights["w1"] + weights["b1"])
+    return cross_entropy(hidden @ weights["w2"] + weights["b2"], labels).mean()
+
+
+def loop(epochs=None, batches=None, sign=-1, rate=None, stale=False, size=None, names=None):
+    """A training loop, right or with a mistake."""
+    gradient = jax.jit(jax.grad(loop_loss))
+
+    def train(weights, images, labels, learning_rate, batch_size, num_epochs):
+        first, step = weights, size or batch_size
+        for _ in range(epochs or num_epochs):
+            for start in range(0, len(labels), step)[:batches]:
+                batch = slice(start, start + step)
+                slopes = gradient(first if stale else weights, images[batch], labels[batch])
+                moved = {
+                    k: weights[k] + sign * (rate or learning_rate) * slopes[k]
+                    for k in names or weights
+                }
+                weights = {**weights, **moved}
+        return weights
+
+    return train
 
 
 _rng = np.random.default_rng(0)
@@ -199,10 +230,72 @@ CASES = [
     ),
     ("all weights zero", [], 10, [(0, "Nearly"), (101_770, "Not yet")]),
     (
-        "best of three rates",
+        "softmax by hand",
         [],
-        0.06,
-        [(0.006, "Not this one"), (0.0006, "Not this one"), (1, "one of the three")],
+        ([0.042, 0.114, 0.844], 2.17),
+        [
+            (([0.25, 0.75], 2.17), "three probabilities"),
+            (([4.2, 11.4, 84.4], 2.17), "percentages"),
+            (([0, 0.25, 0.75], 2.17), "divided the scores"),
+            ((np.exp([0, 1, 3]), 2.17), "their total"),
+            (([0.3, 0.3, 0.4], 2.17), "raise e"),
+            ((SOFTMAX, -2.17), "minus sign"),
+            ((SOFTMAX, 0.943), "natural logarithm"),
+            ((SOFTMAX, 0.17), "isn't the true one"),
+            ((SOFTMAX, 0.886), "take the logarithm"),
+            ((SOFTMAX, 5), "minus the natural logarithm"),
+            ((SOFTMAX, ...), "No answer yet"),
+        ],
+    ),
+    (
+        "one step by hand",
+        [],
+        (1.41, [1.335, 1.755, -0.09], 0.60),
+        [
+            ((0.41, [1.335, 1.755, -0.09], 0.60), "The first loss. Not yet"),
+            ((1.41, [1.335, 1.755], 0.60), "three numbers"),
+            ((1.41, [2.665, 0.245, 0.09], 0.60), "up the slope"),
+            ((1.41, [1.335, 0.755, -0.09], 0.60), "minus 1"),
+            ((1.41, [-0.665, 0.755, -0.09], 0.60), "the changes"),
+            ((1.41, [1, 2, 0], 0.60), "minus the slope"),
+            ((1.41, [1.335, 1.755, -0.09], 1.41), "Now the loss"),
+            ((1.41, ..., ...), "No answer yet"),
+        ],
+    ),
+    (
+        "training loop",
+        [loop_loss],
+        loop(),
+        [
+            (lambda *_: ..., "No answer yet"),
+            (lambda weights, *_: weights, "as they were"),
+            (lambda weights, *_: list(weights.values()), "a dictionary"),
+            (lambda weights, *_: {k: w[:1] for k, w in weights.items()}, "its shape"),
+            (lambda weights, *_: {k: w * np.nan for k, w in weights.items()}, "finite"),
+            (loop(sign=1), "Subtract"),
+            (loop(epochs=1), "single epoch"),
+            (loop(epochs=1, batches=1), "single batch"),
+            (loop(batches=1), "first batch"),
+            (loop(batches=2), "smaller, has been left out"),
+            (loop(rate=1.0), "learning rate"),
+            (loop(stale=True), "first weights"),
+            (loop(size=300), "all the images"),
+            (loop(names=("w1", "w2", "b2")), "at least one"),
+            (loop(rate=0.05), "the nine updates"),
+            (3, "can't be read"),
+        ],
+    ),
+    (
+        "slope of tanh",
+        [],
+        lambda units: 1 - units**2,
+        [
+            (lambda units: ..., "No answer yet"),
+            (lambda units: units > 0, "ReLU's"),
+            (lambda units: 1 - np.tanh(units) ** 2, "twice"),
+            (lambda units: units, "Not yet"),
+            (lambda units: 1.0, "one slope for each unit"),
+        ],
     ),
     (
         "shuffled labels",

@@ -1,9 +1,11 @@
 """Checks of the reader's answers: what is right or wrong in words, never the solution."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from unittest import mock
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 from IPython.display import Markdown
 
@@ -126,31 +128,193 @@ def _parameters(answer: Any) -> str:
     if answer == 203_530:
         return f"{RIGHT} 203,530."
     if answer == 203_264:
-        return "Nearly: these are the weights. Each unit has a bias as well."
+        return "Nearly: those are the weights. Each unit has a bias as well."
     if answer == 200_960:
         return "Nearly: that is the hidden layer. What comes after it?"
     return "Not yet: count the lines in the drawing, then the units they lead to."
+
+
+@_exercise("softmax by hand")
+def _softmax_by_hand(answer: Any) -> str:
+    scores, truth = np.array([0.0, 1.0, 3.0]), 1
+    given, loss = np.asarray(answer[0], float), float(answer[1])
+    p = _softmax(scores)
+    if given.shape != (3,):
+        return "There are three classes, so softmax gives three probabilities."
+    if np.allclose(given, 100 * p, atol=0.5):
+        return "Nearly: those are percentages. Give probabilities between 0 and 1."
+    if np.allclose(given, scores / scores.sum(), atol=0.005):
+        return "Not yet: you divided the scores themselves. What does softmax do to them first?"
+    if np.allclose(given, np.exp(scores), rtol=0.01):
+        return "Nearly: those are the powers of e. Now divide by their total."
+    if not np.allclose(given, p, atol=0.005):
+        return "Not yet: raise e to each score, then divide by the total of all three."
+    return _wrong_loss(loss, p, truth) or (
+        f"{RIGHT} The true class got {p[truth]:.3f}, and the loss is {-np.log(p[truth]):.2f}."
+    )
+
+
+@_exercise("one step by hand")
+def _one_step_by_hand(answer: Any) -> str:
+    scores, truth = np.array([2.0, 1.0, 0.0]), 1
+    p = _softmax(scores)
+    slopes = p - np.eye(3)[truth]
+    before, moved, after = float(answer[0]), np.asarray(answer[1], float), float(answer[2])
+    wrong = _wrong_loss(before, p, truth)
+    if wrong:
+        return f"The first loss. {wrong}"
+    if moved.shape != (3,):
+        return "The loss before the step is right. The new scores are three numbers."
+    if np.allclose(moved, scores + slopes, atol=0.005):
+        return "Nearly: that is a step up the slope. Which sign makes the loss smaller?"
+    if np.allclose(moved, scores - p, atol=0.005):
+        return "Nearly: the slope at the true class is its probability minus 1."
+    if np.allclose(moved, -slopes, atol=0.005):
+        return "Nearly: those are the changes. Add them to the old scores."
+    if not np.allclose(moved, scores - slopes, atol=0.005):
+        return "Not yet: each score moves by minus the slope, probability minus truth, times 1."
+    wrong = _wrong_loss(after, _softmax(moved), truth)
+    if wrong:
+        return f"The new scores are right. Now the loss they give. {wrong}"
+    return f"{RIGHT} One step, and the loss fell from {before:.2f} to {after:.2f}."
+
+
+def _softmax(scores: np.ndarray) -> np.ndarray:
+    powers: np.ndarray = np.exp(scores) / np.exp(scores).sum()
+    return powers
+
+
+def _wrong_loss(loss: float, p: np.ndarray, truth: int) -> str:
+    """Says what is wrong with a loss; empty if it's right."""
+    if np.isclose(loss, -np.log(p[truth]), atol=0.01):
+        return ""
+    if np.isclose(loss, np.log(p[truth]), atol=0.01):
+        return "Nearly: a loss isn't negative. The formula has a minus sign."
+    if np.isclose(loss, -np.log10(p[truth]), atol=0.01):
+        return "Nearly: use the natural logarithm (`np.log`, or the key “ln”), not that to base 10."
+    if np.isclose(loss, -np.log(p), atol=0.01).any():
+        return "Not yet: you took the probability of a class that isn't the true one."
+    if np.isclose(loss, p[truth], atol=0.01) or np.isclose(loss, 1 - p[truth], atol=0.01):
+        return "Not yet: take the logarithm of the true class's probability."
+    return "Not yet: the loss is minus the natural logarithm of the true class's probability."
+
+
+@_exercise("training loop")
+def _training_loop(function: Any, loss: Any) -> str:
+    images, labels = (array[:300] for array in load_mnist(Config()).validation)
+    rate, batch_size, num_epochs = 0.1, 128, 3
+    rng = np.random.default_rng(0)
+    start = {
+        "w1": rng.normal(0, 0.05, (784, 16)),
+        "b1": np.zeros(16),
+        "w2": rng.normal(0, 0.3, (16, 10)),
+        "b2": np.zeros(10),
+    }
+    start = {name: jnp.asarray(array, jnp.float32) for name, array in start.items()}
+    found = function(dict(start), images, labels, rate, batch_size, num_epochs)
+    if found is ...:
+        return "No answer yet: the function returns three dots."
+    if not isinstance(found, Mapping) or set(found) != set(start):
+        return "The function should return the weights: a dictionary with w1, b1, w2 and b2."
+    found = {name: jnp.asarray(found[name]) for name in start}
+    if any(found[name].shape != start[name].shape for name in start):
+        return "Not yet: an array has changed its shape. Subtract slopes of the same name."
+    if not all(np.isfinite(array).all() for array in found.values()):
+        return "Not yet: some weights are no longer finite numbers. Is a step too large?"
+
+    gradient = jax.jit(jax.grad(loss))
+    every = [(images[i : i + batch_size], labels[i : i + batch_size]) for i in range(0, 300, 128)]
+
+    def trained(batches: Sequence[Any], rate: float = rate, stale: bool = False) -> dict[str, Any]:
+        weights = start
+        for batch in batches:
+            slopes = gradient(start if stale else weights, *batch)
+            weights = {name: weights[name] - rate * slopes[name] for name in start}
+        return weights
+
+    def same(weights: Mapping[str, Any]) -> bool:
+        return all(np.allclose(found[name], weights[name], atol=1e-5) for name in start)
+
+    before, after = (float(loss(weights, images, labels)) for weights in (start, found))
+    if same(trained(num_epochs * every)):
+        return (
+            f"{RIGHT} Nine updates took the loss from {before:.2f} to {after:.2f}, and this is "
+            "all that training is."
+        )
+    mistakes = [
+        ([], {}, "Not yet: the weights come back as they were. Do you keep what you corrected?"),
+        (
+            num_epochs * every,
+            {"rate": -rate},
+            "Nearly: you step up the slope. Subtract, don't add.",
+        ),
+        (every, {}, "Nearly: that is a single epoch. Is `return` inside the outer loop?"),
+        (every[:1], {}, "Nearly: that is a single batch. Is `return` inside the loops?"),
+        (
+            num_epochs * every[:1],
+            {},
+            "Not yet: every step sees the first batch. Move on to the next.",
+        ),
+        (
+            num_epochs * every[:-1],
+            {},
+            "Nearly: the last batch, which is smaller, has been left out.",
+        ),
+        (
+            num_epochs * every,
+            {"rate": 1.0},
+            "Nearly: the slopes aren't multiplied by the learning rate.",
+        ),
+        (
+            num_epochs * every,
+            {"stale": True},
+            "Not yet: the slopes are those of the first weights. They change with every step.",
+        ),
+        (
+            num_epochs * [(images, labels)],
+            {},
+            "Not yet: each step looks at all the images. Take a batch at a time.",
+        ),
+    ]
+    for batches, changed, words in mistakes:
+        if same(trained(batches, **changed)):
+            return words
+    if any(np.array_equal(found[name], start[name]) for name in start):
+        return "Not yet: at least one of the four arrays hasn't changed."
+    return (
+        f"Not yet: the loss went from {before:.2f} to {after:.2f}, but these aren't the weights "
+        "that the nine updates lead to. Does each step subtract the learning rate times the slope?"
+    )
 
 
 @_exercise("all weights zero")
 def _all_weights_zero(answer: Any) -> str:
     if answer == 10:
         return (
-            f"{RIGHT} Only the ten biases of the output. Every hidden unit gives 0, and every "
-            "weight of the output is 0: the gradient of each weight is a product with one of them."
+            f"{RIGHT} Only the ten biases of the output layer. Every hidden unit gives 0, and every "
+            "output weight is 0; the slope of each weight is a product with one of them."
         )
     if answer == 0:
-        return "Nearly: which numbers still get a gradient when all hidden units give 0?"
+        return "Nearly: which numbers still get a slope when all hidden units give 0?"
     return "Not yet: what do the hidden units give when all their weights are 0?"
 
 
-@_exercise("best of three rates")
-def _best_rate(answer: Any) -> str:
-    if answer == 0.06:
-        return f"{RIGHT} In three epochs the larger steps get further. Would ten times more?"
-    if answer in (0.006, 0.0006):
-        return "Not this one. Did all three runs have the same seed and the same epochs?"
-    return "The answer is one of the three rates: 0.0006, 0.006 or 0.06."
+@_exercise("slope of tanh")
+def _slope_of_tanh(function: Any) -> str:
+    units = np.tanh(np.linspace(-2, 2, 9))
+    found = function(units.copy())
+    if found is ...:
+        return "No answer yet: the function returns three dots."
+    found = np.asarray(found, float)
+    if found.shape != units.shape:
+        return "The function should return one slope for each unit."
+    if np.allclose(found, 1 - units**2, atol=1e-6):
+        return f"{RIGHT} Where a unit is close to 1 or −1, hardly any blame gets through."
+    if np.allclose(found, units > 0):
+        return "That is ReLU's: 1 where a unit is active. How steep is tanh?"
+    if np.allclose(found, 1 - np.tanh(units) ** 2, atol=1e-6):
+        return "Nearly: `units` has been through tanh already. Don't apply it twice."
+    return "Not yet: look at tanh near 0, where it is steepest, and far out, where it is flat."
 
 
 @_exercise("shuffled labels")
@@ -158,8 +322,8 @@ def _shuffled_labels(answer: Any) -> str:
     training, validation = (str(words).lower() for words in answer)
     if "up" in training and ("low" in validation or "down" in validation):
         return (
-            f"{RIGHT} It learns the noise by heart. A training accuracy alone says nothing about "
-            "new images."
+            f"{RIGHT} It learns the noise by heart. Training accuracy alone says nothing about new "
+            "images."
         )
     if "up" not in training:
         return "Look at the training accuracy after more epochs: is there nothing to memorise?"

@@ -1,5 +1,6 @@
 """What the chapters need to talk to their reader: source, tables, progress, checks."""
 
+import ast
 import hashlib
 import importlib.metadata
 import inspect
@@ -31,11 +32,30 @@ def setup() -> None:
     set_matplotlib_formats("png", bbox_inches=None)
 
 
-def show_source(*objects: Any) -> Markdown:
-    """The real source of what a chapter is about to call (functions, methods, classes, modules)."""
-    sources = (inspect.getsource(inspect.unwrap(thing)) for thing in objects)
-    code = "\n\n".join(textwrap.dedent(source).rstrip() for source in sources)
+def show_source(*objects: Any, docstrings: bool = True) -> Markdown:
+    """Shows the real source of what a chapter is about to call.
+
+    Args:
+      objects: functions, methods, classes or modules.
+      docstrings: False leaves out their own docstrings, but not those of what they contain.
+    """
+    sources = [
+        textwrap.dedent(inspect.getsource(inspect.unwrap(thing))).rstrip() for thing in objects
+    ]
+    if not docstrings:
+        sources = [_without_docstring(source) for source in sources]
+    code = "\n\n".join(sources)
     return Markdown(f"```python\n{code}\n```")
+
+
+def _without_docstring(source: str) -> str:
+    """Leaves out the docstring of the first function or class in a source, if it has one."""
+    first = ast.parse(source).body[0]
+    if not isinstance(first, ast.FunctionDef | ast.ClassDef) or not ast.get_docstring(first):
+        return source
+    lines, docstring = source.splitlines(), first.body[0]
+    del lines[docstring.lineno - 1 : docstring.end_lineno]
+    return "\n".join(lines)
 
 
 def table(header: Iterable[str], rows: Iterable[Iterable[Any]]) -> Markdown:

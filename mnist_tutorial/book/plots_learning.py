@@ -11,9 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 
-from mnist_tutorial.book.plots import (
-    BLUE, GREEN, ORANGE, RED, SKY, WIDTH, Values, _figure, _label, intervals, panels,
-)  # fmt: skip
+from mnist_tutorial.book import plots
+from mnist_tutorial.book.plots import BLUE, GREEN, ORANGE, RED, SKY, WIDTH, Values
 
 
 def bend(points: np.ndarray, labels: np.ndarray, answers: Mapping[str, np.ndarray]) -> Figure:
@@ -24,12 +23,12 @@ def bend(points: np.ndarray, labels: np.ndarray, answers: Mapping[str, np.ndarra
       labels: (n,), 0 or 1.
       answers: title → (rows, columns) of 0 and 1 over the unit square, first row at the bottom.
     """
-    figure, axes = _figure(2.4, 1, 1 + len(answers))
+    figure, axes = plots._figure(2.4, 1, 1 + len(answers))
     first, *others = axes[0]
     x = np.array([-2, 0, 2])
     first.plot(x, np.maximum(x, 0), color=BLUE, linewidth=2)
     first.set(xticks=[-2, 0, 2], yticks=[0, 1, 2], box_aspect=1)
-    _label(first, "weighted sum", "", "ReLU")
+    plots._label(first, "weighted sum", "", "ReLU")
     for ax, (title, answer) in zip(others, answers.items(), strict=True):
         ax.imshow(
             answer, cmap=ListedColormap(["#F9E3B4", "#BFDDF0"]), vmin=0, vmax=1,
@@ -39,7 +38,7 @@ def bend(points: np.ndarray, labels: np.ndarray, answers: Mapping[str, np.ndarra
             own = points[labels == value]
             ax.scatter(own[:, 0], own[:, 1], s=9, marker=marker, color=colour)
         ax.set(xticks=[], yticks=[], xlim=(0, 1), ylim=(0, 1))
-        _label(ax, " ", "", title)  # as tall a label as that of ReLU
+        plots._label(ax, " ", "", title)  # as tall a label as that of ReLU
     return figure
 
 
@@ -67,7 +66,7 @@ def scores_to_loss(logits: np.ndarray, probabilities: np.ndarray, label: int) ->
         ax.axhline(0, color="0.3", linewidth=0.8)
         ax.set_xticks(range(len(values)))
         _plain(ax)
-        _label(ax, "digit", "", title)
+        plots._label(ax, "digit", "", title)
     ax = below.subplots()
     p = np.linspace(0.01, 1, 200)
     ax.plot(p, -np.log(p), color=BLUE)
@@ -79,7 +78,7 @@ def scores_to_loss(logits: np.ndarray, probabilities: np.ndarray, label: int) ->
     _note(ax, f"this image: {own:.3f} → {-np.log(own):.2f}", (own, -np.log(own)), RED, above=14)
     ax.set(xlim=(0, 1.12), ylim=(-0.15, 4.8))
     _plain(ax)
-    _label(ax, "probability p of the true digit", "loss, −ln p")
+    plots._label(ax, "probability p of the true digit", "loss, −ln p")
     return figure
 
 
@@ -104,9 +103,9 @@ class Panel(NamedTuple):
 def ingredients(several: Sequence[Panel]) -> Figure:
     """Draws a panel per setting: the means of some seeds, and their 95% intervals."""
     rows = -(-len(several) // 2)
-    figure, axes = panels(rows, 2, height=2.1 * rows)
+    figure, axes = plots.panels(rows, 2, height=2.1 * rows)
     for ax, panel in zip(axes, several, strict=False):
-        intervals(panel.lines, panel.x, panel.y, panel.log, ax)
+        plots.intervals(panel.lines, panel.x, panel.y, panel.log, ax)
         for line in [] if panel.joined else ax.lines:
             line.set_linestyle("")
         ax.margins(0.1, 0.12)
@@ -123,7 +122,7 @@ def nudged(
       now, after: positions of the weight before and after a step.
       slope: of the loss at `now`.
     """
-    figure, (left, right) = panels(1, 2, height=2.9)
+    figure, (left, right) = plots.panels(1, 2, height=2.9)
     weights, losses = np.asarray(weights), np.asarray(losses)
     left.plot(weights, losses, color=BLUE)
     x = weights[now] + np.array([-1.0, 1.6])
@@ -133,8 +132,8 @@ def nudged(
     for ax, values in ((left, losses), (right, 100 * np.asarray(accuracies))):
         ax.plot(weights[now], values[now], "o", color=RED, markersize=7, label="now")
     left.legend(fontsize=9.5, frameon=False)
-    _label(left, "the weight", "", "loss")
-    _label(right, "the weight", "", "accuracy, %")
+    plots._label(left, "the weight", "", "loss")
+    plots._label(right, "the weight", "", "accuracy, %")
     return figure
 
 
@@ -166,7 +165,7 @@ def backpropagation(tiny: Tiny, names: Sequence[str]) -> Figure:
     Args:
       names: of the two classes.
     """
-    figure, (above, below) = panels(2, 1, height=5.3)
+    figure, (above, below) = plots.panels(2, 1, height=5.3)
     p = tiny.probabilities
     _network(above, (tiny.pixels, tiny.hidden, tiny.scores), (tiny.w1, tiny.w2), _value, BLUE)
     above.set_title("forward: values, up to the loss", fontsize=11)

@@ -8,6 +8,7 @@ that are compared share their seeds, so that their differences can be taken pair
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from mnist_tutorial.config import Config
 from mnist_tutorial.data import Dataset
@@ -29,6 +30,7 @@ CHOOSING, REPORTING = range(5), range(5, 10)
 # without. These pairs, (rate, momentum), all make 0.6, and those of one rate don't.
 MOMENTA = [0.0, 0.5, 0.8, 0.9, 0.95]
 SAME_STRIDE = [(round(0.6 * (1 - momentum), 6), momentum) for momentum in MOMENTA]
+PENALTIES = [0.0, 1e-4, 1e-3, 1e-2, 1e-1]
 
 
 def _vary(**values: Sequence[object]) -> Callable[[Dataset], Experiment]:
@@ -63,6 +65,12 @@ def _batch_sizes(data: Dataset) -> Experiment:
     return _experiment(configs, data)
 
 
+def _l2(data: Dataset) -> Experiment:
+    """Penalties where overfitting is likely: long training on few images."""
+    configs = grid(replace(BASE, num_epochs=40), l2=PENALTIES, seed=SEEDS)
+    return Experiment(configs, small(data, 500, NUM_VALIDATION), KEEP)
+
+
 EXPERIMENTS: dict[str, Callable[[Dataset], Experiment]] = {
     "learning-rate": _vary(learning_rate=[0.0006, 0.002, 0.006, 0.02, 0.06, 0.2, 0.6]),
     "momentum": _vary(momentum=MOMENTA),
@@ -70,6 +78,7 @@ EXPERIMENTS: dict[str, Callable[[Dataset], Experiment]] = {
     "hidden-units": _vary(hidden_units=[8, 32, 128, 512]),
     "hidden-layers": _vary(num_hidden_layers=[1, 2, 3, 4]),
     "activation": _vary(activation=["identity", "tanh", "relu"]),
+    "l2": _l2,
     "initialisation": _vary(weight_init=["glorot_normal", "he_normal"]),
     "initial-scale": _vary(init_scale=[0.01, 0.1, 1.0, 10.0, 100.0]),
     "nesterov": _vary(nesterov=[False, True]),
