@@ -41,6 +41,16 @@ def test_the_source_shown_is_that_of_what_is_called():
     assert shown.endswith(f"{last[4:]}\n```")  # as far to the left as a function stands
 
 
+def test_docstrings_can_be_left_out_and_nothing_else():
+    shown = notebook.show_source(MLP, docstrings=False).data
+    assert "multilayer perceptron" not in shown and "nnx.Linear(inputs" in shown
+    assert '"""Scores images.' in shown  # that of a method stays
+    source = inspect.getsource(MLP)
+    assert shown.count("\n") < source.count("\n")
+    without = notebook.show_source(notebook.say, notebook.table, docstrings=False).data
+    assert "return Markdown(text)" in without and '"""' not in without
+
+
 def test_a_chapter_trains_once_and_the_next_reads_the_same_network(cache, few, monkeypatch, capsys):
     heard = []
     state, history = notebook.train(
