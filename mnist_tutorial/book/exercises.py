@@ -291,8 +291,8 @@ def _training_loop(function: Any, loss: Any) -> str:
 def _all_weights_zero(answer: Any) -> str:
     if answer == 10:
         return (
-            f"{RIGHT} Only the ten biases of the output layer. Every hidden unit gives 0, and so "
-            "does every output weight; the slope of each weight is a product with one of them."
+            f"{RIGHT} Only the ten biases of the output layer. Hidden units and output weights are "
+            "all 0, and the slope of each weight is a product with one of them."
         )
     if answer == 0:
         return "Nearly: which numbers still get a slope when all hidden units give 0?"

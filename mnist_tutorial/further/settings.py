@@ -65,6 +65,18 @@ def _batch_sizes(data: Dataset) -> Experiment:
     return _experiment(configs, data)
 
 
+def _momentum_small_steps(data: Dataset) -> Experiment:
+    """Momentum at a rate that is small enough for all, at the same rate and with equal strides."""
+    pairs = [(0.006, momentum) for momentum in MOMENTA]
+    pairs += [(round(0.06 * (1 - momentum), 6), momentum) for momentum in MOMENTA]
+    configs = [
+        config
+        for rate, momentum in dict.fromkeys(pairs)
+        for config in grid(BASE, learning_rate=rate, momentum=momentum, seed=SEEDS)
+    ]
+    return _experiment(configs, data)
+
+
 def _l2(data: Dataset) -> Experiment:
     """Penalties where overfitting is likely: long training on few images."""
     configs = grid(replace(BASE, num_epochs=40), l2=PENALTIES, seed=SEEDS)
@@ -78,6 +90,7 @@ EXPERIMENTS: dict[str, Callable[[Dataset], Experiment]] = {
     "hidden-units": _vary(hidden_units=[8, 32, 128, 512]),
     "hidden-layers": _vary(num_hidden_layers=[1, 2, 3, 4]),
     "activation": _vary(activation=["identity", "tanh", "relu"]),
+    "momentum-small-steps": _momentum_small_steps,
     "l2": _l2,
     "initialisation": _vary(weight_init=["glorot_normal", "he_normal"]),
     "initial-scale": _vary(init_scale=[0.01, 0.1, 1.0, 10.0, 100.0]),
