@@ -10,6 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 
 from mnist_tutorial.book import plots
 from mnist_tutorial.book.plots import BLUE, GREEN, ORANGE, RED, SKY, WIDTH, Values
@@ -108,7 +109,10 @@ def ingredients(several: Sequence[Panel]) -> Figure:
         plots.intervals(panel.lines, panel.x, panel.y, panel.log, ax)
         for line in [] if panel.joined else ax.lines:
             line.set_linestyle("")
-        ax.margins(0.1, 0.12)
+        ax.margins(0.1, 0.25 if ax.get_legend() else 0.12)
+        if panel.log:
+            ax.xaxis.set_major_formatter("{x:g}")
+            ax.xaxis.set_minor_formatter(NullFormatter())
     return figure
 
 
