@@ -13,7 +13,7 @@ from dataclasses import replace
 from mnist_tutorial.config import Config
 from mnist_tutorial.data import Dataset
 from mnist_tutorial.further.replications import Experiment
-from mnist_tutorial.further.sweeps import grid, small
+from mnist_tutorial.further.sweeps import grid, subset
 
 BASE = Config(hidden_units=128, learning_rate=0.06, num_epochs=10)
 NUM_TRAIN, NUM_VALIDATION = 10_000, 5_000
@@ -43,7 +43,7 @@ def _vary(**values: Sequence[object]) -> Callable[[Dataset], Experiment]:
 
 
 def _experiment(configs: list[Config], data: Dataset) -> Experiment:
-    return Experiment(configs, small(data, NUM_TRAIN, NUM_VALIDATION), KEEP)
+    return Experiment(configs, subset(data, NUM_TRAIN, NUM_VALIDATION), KEEP)
 
 
 def _same_stride(data: Dataset) -> Experiment:
@@ -80,7 +80,7 @@ def _momentum_small_steps(data: Dataset) -> Experiment:
 def _l2(data: Dataset) -> Experiment:
     """Penalties where overfitting is likely: long training on few images."""
     configs = grid(replace(BASE, num_epochs=40), l2=PENALTIES, seed=SEEDS)
-    return Experiment(configs, small(data, 500, NUM_VALIDATION), KEEP)
+    return Experiment(configs, subset(data, 500, NUM_VALIDATION), KEEP)
 
 
 EXPERIMENTS: dict[str, Callable[[Dataset], Experiment]] = {
