@@ -71,8 +71,6 @@ benchmarks/lab.py
 benchmarks/recipes.py
 benchmarks/road.py
 benchmarks/training.py
-chapters/04-building-our-neural-network.ipynb
-chapters/05-training-your-model.ipynb
 chapters/06-evaluating-the-results.ipynb
 chapters/07-conclusion.ipynb
 chapters/going-further/accelerators.ipynb

@@ -205,12 +205,11 @@ def _training_loop(function: Any, loss: Any) -> str:
     rate, batch_size, num_epochs = 0.1, 128, 3
     rng = np.random.default_rng(0)
     start = {
-        "w1": rng.normal(0, 0.05, (784, 16)),
-        "b1": np.zeros(16),
-        "w2": rng.normal(0, 0.3, (16, 10)),
-        "b2": np.zeros(10),
+        "w1": jnp.asarray(rng.normal(0, 0.05, (784, 16)), jnp.float32),
+        "b1": jnp.zeros(16),
+        "w2": jnp.asarray(rng.normal(0, 0.3, (16, 10)), jnp.float32),
+        "b2": jnp.zeros(10),
     }
-    start = {name: jnp.asarray(array, jnp.float32) for name, array in start.items()}
     found = function(dict(start), images, labels, rate, batch_size, num_epochs)
     if found is ...:
         return "No answer yet: the function returns three dots."
@@ -241,7 +240,7 @@ def _training_loop(function: Any, loss: Any) -> str:
             f"{RIGHT} Nine updates took the loss from {before:.2f} to {after:.2f}, and this is "
             "all that training is."
         )
-    mistakes = [
+    mistakes: list[tuple[list[Any], dict[str, Any], str]] = [
         ([], {}, "Not yet: the weights come back as they were. Do you keep what you corrected?"),
         (
             num_epochs * every,
@@ -322,7 +321,7 @@ def _shuffled_labels(answer: Any) -> str:
     training, validation = (str(words).lower() for words in answer)
     if "up" in training and ("low" in validation or "down" in validation):
         return (
-            f"{RIGHT} It learns the noise by heart. Training accuracy alone says nothing about new "
+            f"{RIGHT} It memorises the noise. Training accuracy alone says nothing about new "
             "images."
         )
     if "up" not in training:

@@ -52,7 +52,7 @@ def scores_to_loss(logits: np.ndarray, probabilities: np.ndarray, label: int) ->
       label: the true class, which is hatched on the left and marked on the curve.
     """
     figure = Figure(figsize=(WIDTH, 4.6), dpi=150, layout="constrained")
-    above, below = figure.subfigures(2, 1)
+    above, below = np.asarray(figure.subfigures(2, 1)).tolist()
     for ax, values, title in zip(
         above.subplots(1, 2), (logits, probabilities), ("scores", "after softmax"), strict=True
     ):
@@ -206,7 +206,7 @@ def _network(
             ax.annotate("", head, tail, arrowprops=arrow)
             place = start + (0.5 if i == j else 0.3) * (end - start)
             ax.text(
-                *place, write(value), ha="center", va="center", fontsize=10,
+                place[0], place[1], write(value), ha="center", va="center", fontsize=10,
                 bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
             )  # fmt: skip
     for x, column in enumerate(nodes):
