@@ -345,26 +345,6 @@ def histograms(groups: Mapping[str, np.ndarray], x: str) -> Figure:
     return figure
 
 
-def three_steps(logits: np.ndarray, probabilities: np.ndarray, label: int) -> Figure:
-    """Logits, then probabilities; the true class stands out by colour and hatching."""
-    figure, axes = _figure(2.7, 1, 2)
-    for ax, values, title in zip(
-        axes.flat, (logits, probabilities), ("logits", "after softmax"), strict=True
-    ):
-        true = [k == label for k in range(len(values))]
-        ax.bar(
-            range(len(values)),
-            values,
-            color=[ORANGE if t else SKY for t in true],
-            edgecolor=["black" if t else SKY for t in true],
-            hatch=["//" if t else "" for t in true],
-        )
-        ax.axhline(0, color="0.3", linewidth=0.8)
-        ax.set_xticks(range(len(values)))
-        _label(ax, "digit", "", title)
-    return figure
-
-
 def confusion(matrix: np.ndarray) -> Figure:
     """A confusion matrix; colour shows the errors, the diagonal stays plain."""
     figure, axes = _figure(WIDTH)

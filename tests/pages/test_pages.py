@@ -148,9 +148,9 @@ def test_the_side_bars_come_and_go(visit):
     phone.keyboard.press("Escape")
     expect(link).to_be_hidden()
     phone.locator(".secondary-toggle").click()
-    phone.locator("#pst-secondary-sidebar-modal").get_by_text("Keep it").click()
+    phone.locator("#pst-secondary-sidebar-modal").get_by_text("Try it").click()
     expect(phone.locator("dialog[open]")).to_have_count(0)
-    assert phone.url.endswith("#keep-it")
+    assert phone.url.endswith("#try-it")
 
 
 def test_menus_open_one_at_a_time_and_close(visit):
