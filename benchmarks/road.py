@@ -1,8 +1,8 @@
-"""The road to 99.7 %, measured: `python -m benchmarks.road`.
+"""Measures the road to 99.7%: `python -m benchmarks.road`.
 
 Trains every step of `mnist_tutorial.further.road`, several seeds each, in processes of one core.
-Each training that is done is kept in `_build/road`, so that a stopped command goes on where it was.
-The test images are opened once, at the end of each training. With `--save`, what was measured
+Each trained network is kept in `_build/road`, so that a stopped command resumes where it was.
+The test images are opened once, when a network has been trained. With `--save`, what was measured
 goes into the package, where the chapter reads it; steps that `--steps` leaves out stay there as
 they are.
 """
@@ -59,7 +59,7 @@ def seeded(name: str, seed: int) -> Stage | Config:
 
 
 def about(step: Stage | Config) -> dict:
-    """What makes a training: its configuration and the libraries. JSON gives it back as it is."""
+    """Returns what makes a run: its configuration and the libraries, as JSON gives them back."""
     versions = {name: importlib.metadata.version(name) for name in PACKAGES}
     written = {"configuration": dataclasses.asdict(step), "versions": versions}
     return json.loads(json.dumps(written))
@@ -200,7 +200,7 @@ def main(arguments: list[str] | None = None) -> None:
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     parser.add_argument("--steps", nargs="+", choices=STAGES, default=list(STAGES), metavar="STEP")
-    parser.add_argument("--processes", type=int, default=os.cpu_count(), help="trainings at once")
+    parser.add_argument("--processes", type=int, default=os.cpu_count(), help="runs at once")
     parser.add_argument(
         "--seeds",
         type=int,
@@ -230,7 +230,7 @@ def main(arguments: list[str] | None = None) -> None:
         list(pool.map(run, missing))
     minutes = (time.perf_counter() - began) / 60
     print(
-        f"{len(missing)} trainings, {options.processes} at once: {minutes:.1f} minutes",
+        f"{len(missing)} training runs, {options.processes} at once: {minutes:.1f} minutes",
         file=sys.stderr,
     )
     result = collect(options.steps)

@@ -36,6 +36,7 @@ IGNORED = {
         "verdict",
         "sixteen",
     ],
+    "# Going further: every setting, turned": ["Time ten epochs"],
     "# Going further: on a GPU or a TPU": ["device_kind", "perf_counter"],
 }
 

@@ -174,10 +174,22 @@ CASES = [
         ],
     ),
     (
-        "two tenths of a percent",
+        "eighty images",
         [],
-        20,
-        [(270, "one of them"), (290, "one of them"), (0.2, "Not yet")],
+        50,
+        [(30, "the other network"), (20, "the gap"), (80, "Not yet")],
+    ),
+    (
+        "fewest discordant images",
+        [],
+        6,
+        [(5, "Count both"), (20, "Not yet"), ("all", "Not yet")],
+    ),
+    (
+        "same stride",
+        [],
+        0.5,
+        [(0.06, "the stride"), (0.9, "Not yet"), ("all", "read")],
     ),
     (
         "least sure",
@@ -308,14 +320,13 @@ CASES = [
         [CONFUSION],
         (1, 2),
         [
-            ((2, 1), "the truth comes first"),
             ((1, 1), "diagonal"),
-            ((0, 2), "2 errors"),
+            ((0, 2), "5 errors, counted both ways"),
             ((8, 9), "can't be read"),
         ],
     ),
     (
-        "recall above 0.9",
+        "recall at 0.8",
         [SCORES, POSITIVE],
         1 / 3,
         [(0.5, "precision"), (2 / 3, "threshold 0.5"), (0.9, "Not yet")],

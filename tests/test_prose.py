@@ -67,20 +67,13 @@ MODULES = [
 # joins it.
 DUE = """
 benchmarks/export.py
-benchmarks/lab.py
 benchmarks/recipes.py
-benchmarks/road.py
 benchmarks/training.py
-chapters/06-evaluating-the-results.ipynb
-chapters/07-conclusion.ipynb
 chapters/going-further/accelerators.ipynb
-chapters/going-further/better-taught.ipynb
 chapters/going-further/more-than-one-device.ipynb
 chapters/going-further/other-data.ipynb
 chapters/going-further/out-of-the-notebook.ipynb
 chapters/going-further/plain-jax.ipynb
-chapters/going-further/the-lab.ipynb
-chapters/going-further/the-road.ipynb
 mnist_tutorial/__main__.py
 mnist_tutorial/book/exercises.py
 mnist_tutorial/checkpoints.py
@@ -88,8 +81,6 @@ mnist_tutorial/evaluation.py
 mnist_tutorial/further/convolution.py
 mnist_tutorial/further/own_data.py
 mnist_tutorial/further/plain.py
-mnist_tutorial/further/replications.py
-mnist_tutorial/further/road.py
 mnist_tutorial/further/sweeps.py
 mnist_tutorial/scale/devices.py
 mnist_tutorial/scale/processes.py

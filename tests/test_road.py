@@ -238,6 +238,16 @@ def test_half_of_the_steps_is_not_saved(workshop, capsys):
     assert "--save needs all steps" in capsys.readouterr().err
 
 
+def test_steps_that_are_left_out_stay_as_they_are_stored(workshop):
+    benchmark.main(["--processes", "1", "--seeds", "1", "--save"])
+    before = json.loads(benchmark.RESULTS.read_text())
+    benchmark.main(["--processes", "1", "--steps", "AdamW, one", "--save"])
+    after = json.loads(benchmark.RESULTS.read_text())
+    assert len(after["steps"]["AdamW, one"]["runs"]) == 2  # the other seed was trained now
+    del before["steps"]["AdamW, one"], after["steps"]["AdamW, one"]
+    assert after == before
+
+
 def test_a_damaged_file_is_trained_again(workshop, capsys):
     _, jobs = workshop
     arguments = ["--processes", "1", "--steps", "original"]

@@ -11,6 +11,7 @@ from IPython.display import Markdown
 
 from mnist_tutorial.config import Config
 from mnist_tutorial.data import load_mnist
+from mnist_tutorial.further.comparisons import mcnemar
 
 # Validation images that are hard to read.
 AMBIGUOUS = [86, 2709, 825]
@@ -332,26 +333,26 @@ def _shuffled_labels(answer: Any) -> str:
 @_exercise("most confused")
 def _most_confused(answer: Any, confusion: Any) -> str:
     errors = np.asarray(confusion) * ~np.eye(len(confusion), dtype=bool)
-    truth, said = (int(k) for k in answer)
-    if truth == said:
-        return "That is on the diagonal: these were answered right."
-    if errors[truth, said] == errors.max():
-        return f"{RIGHT} Look at how people write them."
-    if errors[said, truth] == errors.max():
-        return "Nearly: the truth comes first, then the network's answer."
-    return f"Not yet: {errors[truth, said]} errors, and there is a pair with more."
+    both_ways = errors + errors.T
+    one, other = (int(digit) for digit in answer)
+    if one == other:
+        return "That is on the diagonal: the network got these right."
+    count = f"{both_ways[one, other]} errors, counted both ways"
+    if both_ways[one, other] == both_ways.max():
+        return f"{RIGHT} {count}. Look at how people write these two, and you'll see why."
+    return f"Not yet: {count}, but another pair has more."
 
 
-@_exercise("recall above 0.9")
-def _recall_above(answer: Any, scores: Any, positive: Any) -> str:
+@_exercise("recall at 0.8")
+def _recall_at(answer: Any, scores: Any, positive: Any) -> str:
     scores, positive = np.asarray(scores), np.asarray(positive)
-    if np.isclose(answer, (scores[positive] > 0.9).mean(), atol=0.002):
-        return f"{RIGHT} {float(answer):.1%} of the 9s."
-    if np.isclose(answer, positive[scores > 0.9].mean(), atol=0.002):
-        return "That is the precision: you divided by what was called 9."
-    if np.isclose(answer, (scores[positive] > 0.5).mean(), atol=0.002):
+    if np.isclose(answer, (scores[positive] >= 0.8).mean(), atol=0.002):
+        return f"{RIGHT} It finds {float(answer):.1%} of the 9s."
+    if np.isclose(answer, positive[scores >= 0.8].mean(), atol=0.002):
+        return "That is the precision: you divided by the number of images that were called 9."
+    if np.isclose(answer, (scores[positive] >= 0.5).mean(), atol=0.002):
         return "That is the recall at the threshold 0.5."
-    return "Not yet: of all true 9s, how many have a probability above 0.9?"
+    return "Not yet: of all true 9s, how many have a probability of at least 0.8?"
 
 
 @_exercise("centre it")
@@ -377,16 +378,18 @@ def _centre_it(function: Any) -> str:
     return f"{RIGHT} All of them lie within half a pixel of row 14 and column 14."
 
 
-@_exercise("two tenths of a percent")
-def _two_tenths(answer: Any) -> str:
-    if answer == 20:
+@_exercise("eighty images")
+def _eighty_images(answer: Any) -> str:
+    if answer == 50:
         return (
-            f"{RIGHT} 20 images. Chapter 6 put the uncertainty of such a result at about a third "
-            "of a percent to each side: more than the difference."
+            f"{RIGHT} 50 against 30, the coins of chapter 6. Fair ones fall at least that "
+            f"unevenly in {mcnemar(50, 30):.1%} of cases, so this gap is hardly luck."
         )
-    if answer in (270, 290):
-        return "That is how many one of them got wrong. And the difference?"
-    return "Not yet: what is 0.2 % of 10,000?"
+    if answer == 30:
+        return "Nearly: that is the number of the other network."
+    if answer == 20:
+        return "That is the gap. How do 80 images split so that one part is 20 larger?"
+    return "Not yet: two numbers that make 80 together differ by 20. Which is the larger?"
 
 
 @_exercise("forgotten ReLU")
@@ -592,3 +595,21 @@ def _without_jax(function: Any, weights: dict[str, np.ndarray]) -> str:
     if is_made_by(b1=0) or is_made_by(b2=0) or is_made_by(b1=0, b2=0):
         return "Nearly: each layer has biases, too."
     return "Not yet: divide by 255, multiply and add, cut off below 0, multiply and add."
+
+
+@_exercise("fewest discordant images")
+def _fewest_discordant(answer: Any) -> str:
+    if answer == 6:
+        return f"{RIGHT} Six coins all fall on one side in {mcnemar(0, 6):.1%} of cases."
+    if answer == 5:
+        return "Nearly: five coins can all fall on one side or on the other. Count both."
+    return "Not yet: how often do so many fair coins all fall on the same side?"
+
+
+@_exercise("same stride")
+def _same_stride(answer: Any) -> str:
+    if np.isclose(float(answer), 0.5):
+        return f"{RIGHT} 0.03 / (1 − 0.5) is 0.06, and so is 0.006 / (1 − 0.9)."
+    if np.isclose(float(answer), 0.06):
+        return "That is the stride. Which momentum m makes 0.03 / (1 − m) as large?"
+    return "Not yet: rate / (1 − momentum) should be the same for both."

@@ -103,14 +103,15 @@ def units(kernels: np.ndarray, digits: np.ndarray, labels: np.ndarray) -> Figure
     """Draws a row for each hidden unit: its weights, then the digits that excite it most.
 
     Args:
-      kernels: (units, rows, columns); red counts for the unit, blue against it.
+      kernels: (units, rows, columns); red counts for the unit, blue against it, on a scale of
+        its own for each.
       digits: (units, digits, rows, columns) uint8.
       labels: (units, digits) the labels of these digits.
     """
     rows, columns = labels.shape[0], labels.shape[1] + 1
-    figure, axes = _figure(rows * 0.68, rows, columns)
-    largest = np.abs(kernels).max()
+    figure, axes = _figure(rows * 0.75, rows, columns, width_ratios=[1.5, *[1] * (columns - 1)])
     for row, kernel, pictures, names in zip(axes, kernels, digits, labels, strict=True):
+        largest = np.abs(kernel).max()
         _image(row[0], kernel, cmap="RdBu_r", vmin=-largest, vmax=largest)
         for ax, picture, name in zip(row[1:], pictures, names, strict=True):
             _image(ax, picture, str(name))
@@ -153,7 +154,7 @@ def ranked(values: Sequence[float], y: str) -> Figure:
     ax = axes[0, 0]
     ax.scatter(range(1, len(found) + 1), found, color=BLUE, s=18)
     ax.errorbar(len(found) + 3, *interval(found), color="black", marker="_", capsize=5)
-    _label(ax, "networks, from the least to the most accurate; the bar is their mean", y)
+    _label(ax, "networks, sorted by their accuracy", y)
     return figure
 
 

@@ -56,7 +56,7 @@ def batch_sizes(data: Dataset) -> Experiment:
 
 
 def memorise(data: Dataset, change: Callable[[Examples], Examples]) -> Experiment:
-    """Learning 1,000 examples by heart after something was done to them (Zhang et al. 2017)."""
+    """Memorises 1,000 examples after something was done to them (Zhang et al. 2017)."""
     base = Config(hidden_units=256, batch_size=20, num_epochs=40, learning_rate=0.02, l2=0.0)
     few = subset(data, num_train=1_000)
     keep = ("train_loss", "train_accuracy", "validation_accuracy")

@@ -1,4 +1,4 @@
-"""Going further: the road to 99.7 %, step by step.
+"""Going further: the road to 99.7%, step by step.
 
 `STAGES` holds all of its stages. Each adds what its name says to the one before; all of them
 train for fifteen epochs on batches of 128, as chapter 5 does. No choice was made on test images.

@@ -7,25 +7,24 @@ All networks are small (128 hidden units, 10,000 training images) and train for 
 that are compared share their seeds, so that their differences can be taken pair by pair.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from typing import Any
+
+import numpy as np
 
 from mnist_tutorial.config import Config
 from mnist_tutorial.data import Dataset
 from mnist_tutorial.further.replications import Experiment
-from mnist_tutorial.further.sweeps import grid, subset
+from mnist_tutorial.further.sweeps import Row, collect, grid, subset
 
 BASE = Config(hidden_units=128, learning_rate=0.06, num_epochs=10)
 NUM_TRAIN, NUM_VALIDATION = 10_000, 5_000
 SEEDS = range(5)
 KEEP = ("train_loss", "validation_loss", "validation_accuracy")
-# Rates tried for each batch size. Seeds 0 to 4 choose the rate, seeds 5 to 9 report.
-RATES = {
-    16: [0.006, 0.012, 0.024, 0.048],
-    128: [0.025, 0.05, 0.1, 0.2],
-    1_024: [0.1, 0.2, 0.4, 0.8],
-}
-CHOOSING, REPORTING = range(5), range(5, 10)
+# Rates tried for each batch size. Two seeds choose the rate, five others report.
+RATES = {16: [0.012, 0.024, 0.048], 128: [0.05, 0.1, 0.2, 0.4], 1_024: [0.2, 0.4, 0.8]}
+CHOOSING, REPORTING = range(2), range(2, 7)
 # The step of SGD with momentum is as long, in the long run, as one of rate / (1 - momentum)
 # without. These pairs, (rate, momentum), all make 0.6, and those of one rate don't.
 MOMENTA = [0.0, 0.5, 0.8, 0.9, 0.95]
@@ -98,3 +97,32 @@ EXPERIMENTS: dict[str, Callable[[Dataset], Experiment]] = {
     "batch-sizes-own-rates": _batch_sizes,
     "seeds": lambda data: _experiment(grid(BASE, seed=range(40)), data),
 }
+
+
+def accuracies(rows: Iterable[Row], by: str) -> dict[Any, list[float]]:
+    """Gathers the last validation accuracies, in percent, for each value of a setting.
+
+    Args:
+      rows: what `stored` returns; each value has the same seeds in the same order.
+      by: the setting, a variable of `Config`.
+    """
+    return collect(rows, by, lambda row: 100 * row["validation_accuracy"][-1])
+
+
+def with_own_rates(rows: Iterable[Row]) -> dict[int, tuple[float, list[float]]]:
+    """Picks the best rate for each batch size, and the accuracies that other seeds reach with it.
+
+    Args:
+      rows: what `stored("batch-sizes-own-rates")` returns.
+
+    Returns:
+      Batch size → the rate with the best mean over CHOOSING, and the last validation accuracies,
+      in percent, of REPORTING.
+    """
+    found = {}
+    for size, several in collect(rows, "batch_size", lambda row: row).items():
+        chosen = accuracies((r for r in several if r["seed"] in CHOOSING), "learning_rate")
+        rate = max(chosen, key=lambda rate: np.mean(chosen[rate]))
+        reported = accuracies((r for r in several if r["seed"] in REPORTING), "learning_rate")
+        found[size] = rate, reported[rate]
+    return found
