@@ -115,6 +115,7 @@ notebooks: $(INSTALLED) ## run all chapters again and store their outputs
 
 further: $(INSTALLED) ## measure what takes hours again, then run the optional chapters
 	$(BIN)/python -m benchmarks.recipes --save
+	$(BIN)/python -m benchmarks.fashion --save  # needs a prepared copy of Fashion-MNIST
 	$(BIN)/python -m benchmarks.road --save
 	$(BIN)/python -m benchmarks.lab --save
 	$(BIN)/python -m tools.run_notebooks chapters/going-further/*.ipynb

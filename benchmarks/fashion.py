@@ -1,70 +1,33 @@
 """What helps with clothes: `python -m benchmarks.fashion`.
 
-Trains on Fashion-MNIST with the original's values and with the recipe that was made for digits,
-then by changes of that recipe, one seed each, to choose on validation images. The one that was
-chosen is then trained from several seeds beside the first two, and the test images are opened
-once, at the end of each of these training runs. With `--save`, what was measured goes into the
-package, where the going-further page reads it. Needs a prepared copy of Fashion-MNIST:
-tools/prepare_data.py.
+Trains on Fashion-MNIST by the original's figures, by the recipe that was made for digits and by
+changes of it, one seed each, to choose on validation images. The one that was chosen is then
+trained from several seeds beside the first two, and the test images are opened once, at the end
+of each of these trainings. With `--save`, what was measured goes into the package, where the
+going-further page reads it. Needs a prepared copy of Fashion-MNIST: tools/prepare_data.py.
 """
 
 import argparse
+import io
 import json
 import platform
 import sys
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import NamedTuple
 
 import jax
 import numpy as np
+from PIL import Image
 
-import mnist_tutorial
 from mnist_tutorial.config import Config
-from mnist_tutorial.data import Dataset, Examples, load_mnist, write_whole
+from mnist_tutorial.data import Dataset, load_mnist, write_whole
 from mnist_tutorial.evaluation import evaluate
-from mnist_tutorial.further.recipes import RECIPES, Recipe, fit_recipe
+from mnist_tutorial.further.fashion import CHOSEN, MEASURED, PICTURES, WAYS, Way, mirror
+from mnist_tutorial.further.recipes import fit_recipe
 from mnist_tutorial.training import fit
 
-STORED = Path(mnist_tutorial.__file__).parent / "further" / "results" / "fashion.json"
 SEED, SEEDS = 123, (123, 1, 2)
-BETTER = RECIPES["better"]
-STILL = replace(BETTER, shift=0.0, rotation=0.0, scale=0.0)
-
-
-class Way(NamedTuple):
-    """How to train: by a recipe, or by the original's figures where that is None.
-
-    Attributes:
-      recipe: its dataset and its seed are put in when it is used.
-      mirrored: whether every training image is shown mirrored too. That doubles an epoch's
-        updates, so that these recipes have half as many epochs.
-    """
-
-    recipe: Recipe | None
-    mirrored: bool = False
-
-
-def _short(recipe: Recipe) -> Recipe:
-    return replace(recipe, config=replace(recipe.config, num_epochs=8))
-
-
-TRIED = {
-    "original": Way(None),
-    "better": Way(BETTER),
-    "better, not distorted": Way(STILL),
-    "better, moved by a pixel": Way(replace(STILL, shift=1.0)),
-    "better, mirrored": Way(_short(STILL), mirrored=True),
-    "better, mirrored and moved": Way(_short(replace(STILL, shift=1.0)), mirrored=True),
-}
-MEASURED = ("original", "better", "better, not distorted")
-
-
-def mirror(data: Dataset) -> Dataset:
-    """Adds the mirror image of every training image."""
-    images, labels = data.train
-    both = Examples(np.concatenate([images, images[:, :, ::-1]]), np.tile(labels, 2))
-    return data._replace(train=both)
+COMPARED = ("original", "better", CHOSEN)
 
 
 def measure(way: Way, seed: int, data: Dataset, test: bool) -> dict:
@@ -74,7 +37,7 @@ def measure(way: Way, seed: int, data: Dataset, test: bool) -> dict:
       test: whether the test images are opened.
 
     Returns:
-      The seed, the accuracy on training and validation images after each epoch, and on test.
+      The seed, and the accuracy on training and validation images after each epoch, and on test.
     """
     variables = {"dataset": "fashion_mnist", "seed": seed}
     if way.recipe is None:
@@ -84,18 +47,28 @@ def measure(way: Way, seed: int, data: Dataset, test: bool) -> dict:
         state, history = fit_recipe(recipe, mirror(data) if way.mirrored else data)
     found = {
         "seed": seed,
-        "train_accuracy": np.round(history.train_accuracy, 4).tolist(),
-        "validation_accuracy": np.round(history.validation_accuracy, 4).tolist(),
+        "train_accuracy": np.round(history.train_accuracy.astype(float), 4).tolist(),
+        "validation_accuracy": np.round(history.validation_accuracy.astype(float), 4).tolist(),
     }
-    return found | (
-        {"test_accuracy": evaluate(state.model, data.test).metrics.accuracy} if test else {}
-    )
+    if test:
+        found["test_accuracy"] = evaluate(state.model, data.test).metrics.accuracy
+    return found
 
 
-def about(name: str) -> dict | None:
-    """Returns what makes a training run, as JSON gives it back; None for the original's values."""
-    recipe, mirrored = TRIED[name]
-    return recipe and json.loads(json.dumps(asdict(recipe))) | {"mirrored": mirrored}
+def about(way: Way) -> dict | None:
+    """What makes a training, as JSON gives it back; None for the original's figures."""
+    if way.recipe is None:
+        return None
+    return json.loads(json.dumps(asdict(way.recipe) | {"mirrored": way.mirrored}))
+
+
+def one_of_each(data: Dataset) -> bytes:
+    """The first training image of each class, side by side, as a PNG."""
+    images, labels = data.train
+    row = np.concatenate([images[np.argmax(labels == k)] for k in range(10)], axis=1)
+    file = io.BytesIO()
+    Image.fromarray(row).save(file, "PNG", optimize=True)
+    return file.getvalue()
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -105,9 +78,8 @@ def main(arguments: list[str] | None = None) -> None:
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     parser.add_argument("--data-dir", type=Path, help="folder of prepared data sets")
-    parser.add_argument("--tries", nargs="*", choices=TRIED, default=list(TRIED), metavar="NAME")
     parser.add_argument("--seeds", nargs="+", type=int, default=SEEDS)
-    parser.add_argument("--save", action="store_true", help=f"write {STORED.name}")
+    parser.add_argument("--save", action="store_true", help=f"write {MEASURED.name}")
     options = parser.parse_args(arguments)
     data = load_mnist(Config(dataset="fashion_mnist"), options.data_dir)
     result = {
@@ -115,36 +87,35 @@ def main(arguments: list[str] | None = None) -> None:
         "jax": jax.__version__,
         "device": jax.devices()[0].device_kind,
         "machine": platform.machine(),
-        "recipes": {name: about(name) for name in TRIED},
+        "ways": {name: about(way) for name, way in WAYS.items()},
         "tries": {},
-        "runs": {name: [] for name in MEASURED},
+        "runs": {name: [] for name in COMPARED},
     }
-    todo = [("tries", name, SEED) for name in options.tries]
-    todo += [("runs", name, seed) for seed in options.seeds for name in MEASURED]
-    for kind, name, seed in todo:
-        print(f"{kind}, seed {seed}: {name}", file=sys.stderr, flush=True)
-        found = measure(TRIED[name], seed, data, test=kind == "runs")
-        if kind == "tries":
-            result["tries"][name] = found
-        else:
-            result["runs"][name].append(found)
-        if options.save:
-            write_whole(STORED, (json.dumps(result, indent=1) + "\n").encode())
+    for name, way in WAYS.items():
+        print(f"to choose, seed {SEED}: {name}", file=sys.stderr, flush=True)
+        result["tries"][name] = measure(way, SEED, data, test=False)
+    for seed in options.seeds:
+        for name in COMPARED:
+            print(f"seed {seed}: {name}", file=sys.stderr, flush=True)
+            result["runs"][name].append(measure(WAYS[name], seed, data, test=True))
+    if options.save:
+        write_whole(MEASURED, (json.dumps(result, indent=1) + "\n").encode())
+        write_whole(PICTURES, one_of_each(data))
     print(render(result))
 
 
 def render(result: dict) -> str:
-    """The result as a text table."""
-    lines = [f"{'trained by':30}{'seeds':>6}{'training':>10}{'validation':>12}{'test':>8}, %"]
+    """The result as a text table: accuracies at the end, in percent."""
+    lines = [f"{'':40}{'seeds':>6}{'training':>10}{'validation':>12}{'test':>8}"]
     for kind in ("tries", "runs"):
-        for name, runs in result[kind].items():
-            runs = runs if kind == "runs" else [runs]
-            ends = [
-                [run[f"{split}_accuracy"][-1] for run in runs] for split in ("train", "validation")
+        for name, found in result[kind].items():
+            runs = [found] if kind == "tries" else found
+            cells = [
+                f"{100 * np.mean([np.atleast_1d(run[key])[-1] for run in runs]):.1f}"
+                for key in ("train_accuracy", "validation_accuracy", "test_accuracy")
+                if key in runs[0]
             ]
-            test = [run["test_accuracy"] for run in runs if "test_accuracy" in run]
-            train, validation, tested = (100 * np.mean(each or [np.nan]) for each in (*ends, test))
-            lines.append(f"{name:30}{len(runs):6}{train:10.1f}{validation:12.1f}{tested:8.1f}")
+            lines.append(f"{name:40}{len(runs):6}" + "".join(map("{:>10}".format, cells)))
     return "\n".join(lines)
 
 
