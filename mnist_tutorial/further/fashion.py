@@ -44,7 +44,7 @@ WAYS = {
     "better, mirrored": Way(SHORT, mirrored=True),
     "better, mirrored and moved by a pixel": Way(replace(SHORT, shift=1.0), mirrored=True),
 }
-CHOSEN = "better, not moved"  # by the validation images of one seed
+CHOSEN = "better, not moved"  # by validation images
 
 
 def mirror(data: Dataset) -> Dataset:
@@ -64,10 +64,8 @@ def measured() -> dict[str, Any]:
     """Reads what `python -m benchmarks.fashion --save` found.
 
     Returns:
-      `num_train`, what it ran on, `tries`: one seed of each way, without the test images, and
-      `runs`: several seeds of the original's figures, of `better` and of the way chosen. Each
-      holds its `seed`, and `train_accuracy` and `validation_accuracy` after each epoch; those
-      of `runs` their `test_accuracy`.
+      `num_train`, what it ran on, and `runs`: of each way and seed the `train_accuracy` and the
+      `validation_accuracy` in the last epoch.
     """
     found: dict[str, Any] = json.loads(MEASURED.read_text())
     return found
