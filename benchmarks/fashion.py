@@ -45,7 +45,7 @@ def measure(way: Way, seed: int, data: Dataset) -> dict:
 
 
 def about(way: Way) -> dict | None:
-    """What makes a training, as JSON gives it back; None for the original's figures."""
+    """Describes a way to train, as JSON gives it back; None means the original's figures."""
     if way.recipe is None:
         return None
     return json.loads(json.dumps(asdict(way.recipe) | {"mirrored": way.mirrored}))
