@@ -47,13 +47,16 @@ def product_rate(rows: int, inner: int, columns: int, seconds: float = 0.5) -> f
     return statistics.median(rates)
 
 
-def measure(name: str, data: Path, epochs: int) -> dict:
-    """Runs one program as a process; adds its wall-clock seconds and its peak memory.
+def timed(command: list[str]) -> dict:
+    """Runs a program whose last line is JSON, as a process of its own.
+
+    Returns:
+      What it printed, with its `wall_seconds`, the `cpu_seconds` of all its threads together
+      (far less moved by what else the machine does) and its `peak_bytes` of memory.
 
     Raises:
-      RuntimeError: if the program fails; the message is its last word.
+      RuntimeError: if the program fails; the message is its last word, or Java's exception.
     """
-    command = [sys.executable, "-m", "benchmarks.programs", name, str(data), str(epochs)]
     start = time.perf_counter()
     with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
         process = subprocess.Popen(command, stdout=output, stderr=errors)
@@ -63,10 +66,21 @@ def measure(name: str, data: Path, epochs: int) -> dict:
         output.seek(0), errors.seek(0)
         if process.returncode:
             lines = errors.read().decode().strip().splitlines() or ["no message"]
-            raise RuntimeError(lines[-1])
+            java = [line for line in lines if line.startswith("Exception in thread")]
+            raise RuntimeError((java or lines[-1:])[0])
         result = json.loads(output.read().splitlines()[-1])
     scale = 1 if sys.platform == "darwin" else 1024
-    return result | {"wall_seconds": seconds, "peak_bytes": usage.ru_maxrss * scale}
+    return result | {
+        "wall_seconds": seconds,
+        "cpu_seconds": usage.ru_utime + usage.ru_stime,
+        "peak_bytes": usage.ru_maxrss * scale,
+    }
+
+
+def measure(name: str, data: Path, epochs: int, seed: int = Config().seed) -> dict:
+    """Runs one of PROGRAMS as a process; adds what `timed` does."""
+    program = [sys.executable, "-m", "benchmarks.programs"]
+    return timed([*program, name, str(data), str(epochs), str(seed)])
 
 
 def summarize(runs: list[dict], num_images: int) -> dict:

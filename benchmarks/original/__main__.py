@@ -1,0 +1,5 @@
+import sys
+
+from benchmarks.original import main
+
+sys.exit(main())
