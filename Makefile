@@ -14,7 +14,7 @@ LIVE := _static/live/draw.bin
 BOOK := _build/whole
 CHAPTERS := $(wildcard chapters/*.ipynb chapters/*/*.ipynb)
 CORE := $(wildcard mnist_tutorial/*.py)
-SOURCES := $(CHAPTERS) $(wildcard *.md _config.yml _toc.yml references.bib _ext/*.py _static/book.* _static/site/* _static/live/*.mjs _static/live/*.css)
+SOURCES := $(CHAPTERS) $(wildcard *.md _config.yml _toc.yml references.bib _ext/*.py _static/book.* _static/fonts/* _static/site/* _static/live/*.mjs _static/live/*.css)
 EXTRAS := .venv-extras
 FRESH := _build/fresh
 SET ?= colab
@@ -178,7 +178,7 @@ $(WEIGHTS): $(INSTALLED) $(CORE)
 	$(BIN)/python -m mnist_tutorial --save $@
 
 # Written last of its kind, draw.bin stands for all that the living parts load.
-$(LIVE): $(INSTALLED) $(CORE) mnist_tutorial/book/live.py
+$(LIVE): $(INSTALLED) $(CORE) mnist_tutorial/book/live.py mnist_tutorial/further/recipes.py
 	$(BIN)/python -m mnist_tutorial.book.live $(@D)
 
 # The guard notices what the builder doesn't: version 2 would build nothing and be content.

@@ -1,6 +1,7 @@
 """Sphinx extension: small repairs to the pages that Jupyter Book and its theme make."""
 
 import html
+import re
 from textwrap import shorten
 from typing import Any
 
@@ -12,6 +13,13 @@ DESCRIPTION = (
     "Train a neural network to read handwritten digits, in 30 minutes, and understand every choice."
 )
 
+
+# A folded cell whose first line is about the set-up, up to that.
+SET_UP = re.compile(
+    r"(<p class=\"collapsed[^>]*>)Show the code"
+    r"(</p>(?:(?!<pre>).)*?<pre>(?:<[^>]*>)*# (?:@title )?Set-up)",
+    re.S,
+)
 
 OTHERS = {
     "search": "Search all chapters, the glossary and the references of MNIST for Beginners.",
@@ -67,6 +75,8 @@ def complete_page(
         "og:description": description,
         "og:type": "website" if pagename == "index" else "article",
     }
+    # Each chapter opens with such a cell; its name says why it can be passed over.
+    context["body"] = SET_UP.sub(r"\1Show how the chapter is set up\2", context.get("body", ""))
     # MyST-NB labels every folded cell alike, which hides its own words from screen readers.
     context["body"] = context.get("body", "").replace(' aria-label="Toggle hidden content"', "")
 

@@ -71,10 +71,11 @@ def take_page(name: str, names: list[str], root: Path, address: str) -> Tag:
         inside = target.removesuffix(".html") in names
         tag["href"] = f"#{place(target.removesuffix('.html'), fragment)}" if inside else link
         del tag["download"]
-    for image in page.article.find_all("img"):
-        file = root / urljoin(f"{name}.html", str(image["src"]))
+    for image in page.article.find_all(["img", "image"]):  # the second in a drawing
+        source = "src" if image.name == "img" else "href"
+        file = root / urljoin(f"{name}.html", str(image[source]))
         data = base64.b64encode(file.read_bytes()).decode()
-        image["src"] = f"data:image/{file.suffix[1:]};base64,{data}"
+        image[source] = f"data:image/{file.suffix[1:]};base64,{data}"
         del image["loading"]
     page.article["id"] = place(name)
     return page.article

@@ -44,7 +44,9 @@ SEARCH = ("documentation_options", "doctools", "sphinx_highlight", "searchtools"
 UNUSED = (
     "#pst-back-to-top, #pst-scroll-pixel-helper, .sbt-scroll-pixel-helper, "
     ".pst-async-banner-revealer, .sidebar-primary-items__end, #searchbox, head noscript, "
-    "#jb-print-docs-body, .bd-search-container noscript + *:empty"
+    "#jb-print-docs-body, .bd-search-container noscript + *:empty, "
+    # Sphinx numbers figures through all pages without a chapter's number: a page began at Fig. 8.
+    ".caption-number"
 )
 WHOLE = "mnist-for-beginners.html"  # the book in one file
 FOOT = '<div class="footer-item"><p>The whole book: <a href="{}" download>one file</a></p></div>'
@@ -273,6 +275,8 @@ def shrink_page(soup: BeautifulSoup, page: Path, root: Path, up: str) -> None:
         del button["aria-label"]
     if bar := soup.select_one("#pst-primary-sidebar"):  # was no landmark
         bar["role"], bar["aria-label"] = "region", "Book"
+    for home in soup.select(".bd-sidenav__home-link a"):  # the title would be its headline
+        home.string = "Home"
     if foot := soup.select_one(".bd-footer-content__inner"):
         foot.append(BeautifulSoup(FOOT.format(f"{up}{WHOLE}"), "html.parser"))
     for logo in soup.select(".navbar-brand img"):
@@ -331,8 +335,18 @@ def slim(app: Sphinx, exception: Exception | None) -> None:
     (root / SHEET).write_text(sheet, "utf-8")
 
     for page, soup in soups.items():
-        sheet = way_up(page, root, site) + versioned(root, SHEET)
-        add(soup, "link", rel="stylesheet", href=sheet)
+        up = way_up(page, root, site)
+        for font in sorted(root.glob("_static/fonts/*.woff2")):  # before the sheet has been read
+            add(
+                soup,
+                "link",
+                rel="preload",
+                href=f"{up}_static/fonts/{font.name}",
+                type="font/woff2",
+                crossorigin="",
+                **{"as": "font"},
+            )
+        add(soup, "link", rel="stylesheet", href=up + versioned(root, SHEET))
         assert soup.head
         policy = {"http-equiv": "Content-Security-Policy", "content": POLICY}
         charset = soup.head.find("meta", charset=True)
@@ -345,6 +359,7 @@ def slim(app: Sphinx, exception: Exception | None) -> None:
 def sweep(root: Path, soups: Iterable[BeautifulSoup]) -> None:
     """Removes the files of the theme that no page names now."""
     named = {root / SHEET, *root.glob(f"{OWN}/*.woff"), root / "searchindex.js"}
+    named |= set(root.glob("_static/fonts/*"))
     named |= set(root.glob("_static/live/*")) | set(root.glob("_static/card.*"))
     texts = "".join(map(str, soups))
     for path in [*root.glob("_static/**/*"), *root.glob("_images/*")]:

@@ -61,7 +61,8 @@ def weigh(page: Path) -> tuple[int, int]:
     """
     soup = BeautifulSoup(page.read_text("utf-8"), "html.parser")
     names = [str(tag["src"]) for tag in soup.select("script[src], img[src]:not([loading])")]
-    names += [str(tag["href"]) for tag in soup.select("link[rel=stylesheet], link[rel=icon]")]
+    links = "link[rel=stylesheet], link[rel=icon], link[rel=preload], link[rel=modulepreload]"
+    names += [str(tag["href"]) for tag in soup.select(links)]
     files = {page, *((page.parent / name.split("?")[0]).resolve() for name in names)}
     for sheet in [file for file in files if file.suffix == ".css"]:  # and its icons
         for font in sheet.parent.glob("fa-*.woff"):

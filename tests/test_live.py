@@ -14,12 +14,30 @@ import safetensors.numpy
 from mnist_tutorial.book import live
 from mnist_tutorial.config import Config
 from mnist_tutorial.data import Examples
+from mnist_tutorial.evaluation import evaluate
 from mnist_tutorial.model import create_model
 from mnist_tutorial.training import TrainState
 
 
 def unpacked(content):
     return safetensors.numpy.load(gzip.decompress(content))
+
+
+def shown(packed):
+    """Images as the page unpacks them."""
+    pairs = np.stack([packed >> 4, packed & 15], axis=-1)
+    return 17 * pairs.reshape(len(packed), 28, 28)
+
+
+def sixteen_shades(images):
+    return 17 * np.round(images / 17).astype(np.uint8)
+
+
+def test_four_bits_keep_the_order_of_pixels_and_sixteen_shades():
+    images = np.random.default_rng(0).integers(0, 256, (3, 28, 28), dtype=np.uint8)
+    packed = live.four_bits(images)
+    assert packed.dtype == np.uint8 and np.array_equal(shown(packed), sixteen_shades(images))
+    assert np.abs(shown(packed).astype(int) - images).max() <= 8
 
 
 def test_rounded_weights_are_off_by_half_a_scale_at_most():
@@ -53,9 +71,11 @@ def test_the_networks_file_holds_the_network_and_ten_digits(mnist):
 def test_the_trainings_file_holds_mnists_first_images_and_no_test_image(mnist):
     content = live.training_file(mnist)
     file = unpacked(content)
-    assert np.array_equal(file["train_images"], mnist.train.images[:12_000])
+    assert file["train_images"].shape == (12_000, 392)
+    assert np.array_equal(shown(file["train_images"]), sixteen_shades(mnist.train.images[:12_000]))
     assert np.array_equal(file["train_labels"], mnist.train.labels[:12_000])
-    assert np.array_equal(file["validation_images"], mnist.validation.images[:2_000])
+    validation = sixteen_shades(mnist.validation.images[:2_000])
+    assert np.array_equal(shown(file["validation_images"]), validation)
     assert np.array_equal(file["validation_labels"], mnist.validation.labels[:2_000])
     assert content == live.training_file(mnist)  # no time of day in it
 
@@ -81,13 +101,58 @@ def test_the_units_files_hold_every_unit_of_every_epoch(mnist):
     assert np.array_equal(file["labels"][row], examples.labels[best])
 
 
+def test_the_nudged_networks_file_holds_it_with_the_images_of_its_loss(mnist):
+    model = create_model(Config(hidden_units=12))
+    file = unpacked(live.nudge_file(model, mnist.train))
+    assert np.array_equal(shown(file["images"]), sixteen_shades(mnist.train.images[:128]))
+    assert np.array_equal(file["labels"], mnist.train.labels[:128])
+    assert np.array_equal(file["output_kernel"], model.output.kernel)
+
+
+def test_the_network_to_nudge_has_begun_to_learn_and_has_much_to_learn(mnist):
+    begun = evaluate(live.begun_network(mnist), mnist.validation).metrics.accuracy
+    assert 0.2 < begun < 0.9
+
+
+def test_the_matrixs_file_holds_every_mistake_and_a_few_right_answers(mnist):
+    examples = Examples(mnist.validation.images[:300], mnist.validation.labels[:300])
+    found = evaluate(create_model(Config(hidden_units=12)), examples)
+    file = unpacked(live.confusion_file(found, examples))
+    assert np.array_equal(file["matrix"], found.confusion)
+    truths, answers = file["truths"], file["answers"]
+    assert (truths != answers).sum() == found.num_errors
+    for digit in range(10):
+        right = found.confusion[digit, digit]
+        assert ((truths == digit) & (answers == digit)).sum() == min(right, live.RIGHT_SHOWN)
+    wrong = np.flatnonzero(found.predictions != examples.labels)
+    assert np.array_equal(shown(file["images"][:1])[0], sixteen_shades(examples.images[wrong[0]]))
+    assert np.allclose(file["shares"][0] / 255, found.probabilities[wrong[0]], atol=0.003)
+
+
+def test_averages_are_rounded_means(mnist):
+    means = live.averages_of(mnist.train)
+    file = unpacked(live.averages_file(means))
+    assert file["means"].dtype == np.uint8 and np.abs(file["means"] - means).max() <= 0.5
+    nines = mnist.train.images[mnist.train.labels == 9]
+    assert np.allclose(means[9], nines.mean(axis=0))
+
+
 @pytest.mark.parametrize("on_page", [True, False])
 def test_a_page_gets_the_place_and_a_notebook_the_part(mnist, monkeypatch, on_page):
     if on_page:
         monkeypatch.setenv("MNIST_TUTORIAL_PAGE", "1")
     else:
         monkeypatch.delenv("MNIST_TUTORIAL_PAGE", raising=False)
-    for part in (live.draw(create_model(Config(hidden_units=4)), mnist), live.train(mnist)):
+    model = create_model(Config(hidden_units=4))
+    for part in (
+        live.draw(model, mnist),
+        live.train(mnist),
+        live.nudge(mnist),
+        live.softmax(np.arange(10.0), 3),
+        live.averages(np.zeros((10, 28, 28))),
+        live.neuron(),
+        live.confusion(evaluate(model, mnist.validation), mnist.validation),
+    ):
         assert ('<div class="live" data-live=' in part.data) == on_page
         assert ("<iframe" in part.data) != on_page
     assert 'data-unit="7"' in live.look(7, 1000).data  # has no frame: its files are too many
@@ -139,6 +204,10 @@ def test_export_writes_the_trained_network_last(mnist, monkeypatch, tmp_path):
     monkeypatch.setattr(live, "fit", fit)
     monkeypatch.setattr(live, "write_whole", write_whole)
     monkeypatch.setattr(live, "create_state", lambda _: TrainState(models[0], None, None))
+    monkeypatch.setattr(live, "begun_network", lambda _: models[0])
+    monkeypatch.setattr(live, "valley_file", lambda _: b"")
+    taught = {live.HOME: models[0], live.PAD: models[1]}
+    monkeypatch.setattr(live, "fit_recipe", lambda r, _: (TrainState(taught[r], None, None), None))
     live.export(tmp_path / "new")
     assert written[-1] == "draw.bin" and sorted(written) == sorted(set(written))
     drawn = unpacked((tmp_path / "new" / "draw.bin").read_bytes())

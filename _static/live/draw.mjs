@@ -1,25 +1,31 @@
 // Draw a digit: the tutorial's own network reads it.
 
-import { load, restored } from "./files.mjs";
-import { predict } from "./mlp.mjs";
+import { loadBehind, networkOf } from "./files.mjs";
+import { argmax, predict } from "./mlp.mjs";
 import { createPad } from "./pad.mjs";
+import { element } from "./paint.mjs";
+import { createTally } from "./tally.mjs";
 
-/** The network that a file holds, as mlp.mjs has it. */
-export async function loadNetwork(address) {
-  const file = await load(address), weights = restored(file.hidden_kernel, file.hidden_scale);
-  const [hidden, pixels] = weights.shape, w1 = new Float32Array(pixels * hidden);
-  for (let j = 0; j < hidden; j++) {
-    for (let p = 0; p < pixels; p++) w1[p * hidden + j] = weights.data[j * pixels + p];
-  }
-  const network = {
-    hidden, w1, b1: file.hidden_bias.data, w2: file.output_kernel.data, b2: file.output_bias.data,
-  };
-  return { network, samples: file.samples.data };
-}
-
-export default async function mount(box) {
-  const address = box.dataset.file ?? new URL("draw.bin", import.meta.url);
-  const { network, samples } = await loadNetwork(address);
-  box.replaceChildren();
-  createPad(box, (bytes) => predict(network, bytes), samples);
+export default function mount(box) {
+  const coming = element("p", { className: "live-coming", role: "status" });
+  const place = element("div");
+  box.replaceChildren(place, coming);
+  let network = null, read = null, tally = null; // the digit that was read
+  const pad = createPad(place, (bytes) => network && predict(network, bytes), {
+    waiting: "The network isn’t here yet.",
+    onAnswer(answer) {
+      read = answer && argmax(answer);
+      tally?.allow(read !== null);
+    },
+  });
+  tally = createTally(() => read, pad.clear);
+  tally.allow(read !== null);
+  box.append(tally.box);
+  loadBehind(coming, "The network", box.dataset.file ?? new URL("draw.bin", import.meta.url))
+    .then((file) => {
+      const found = networkOf(file);
+      network = found.network;
+      pad.offer(found.samples);
+      pad.look();
+    });
 }

@@ -1,15 +1,15 @@
 // Look inside: any hidden unit, from its first weights to its last.
 
-import { load, restored } from "./files.mjs";
-import { bars, element, paintDigits, paintWeights, slider } from "./paint.mjs";
+import { load, loadBehind, restored } from "./files.mjs";
+import { bars, element, paintDigits, paintWeights, signed, slider } from "./paint.mjs";
 
 export default async function mount(box) {
   const [first, units, size] = ["unit", "units", "group"].map((name) => Number(box.dataset[name]));
   const files = new Map();
+  const address = (n) => new URL(`units-${String(n).padStart(2, "0")}.bin`, import.meta.url);
   const group = (n) => {
     if (!files.has(n)) {
-      const name = `units-${String(n).padStart(2, "0")}.bin`;
-      files.set(n, load(new URL(name, import.meta.url)).catch((error) => {
+      files.set(n, load(address(n)).catch((error) => {
         files.delete(n); // so that the next try may succeed
         throw error;
       }));
@@ -17,7 +17,11 @@ export default async function mount(box) {
     return files.get(n);
   };
 
-  const { shape: [, snapshots] } = (await group(Math.floor(first / size))).hidden_kernel;
+  const coming = element("p", { className: "live-coming", role: "status" });
+  box.replaceChildren(coming);
+  const begun = Math.floor(first / size), file = await loadBehind(coming, "The unit", address(begun));
+  files.set(begun, Promise.resolve(file));
+  const { shape: [, snapshots] } = file.hidden_kernel;
   const number = element("input", {
     type: "number", min: 0, max: units - 1, step: 1, value: first,
   });
@@ -29,14 +33,14 @@ export default async function mount(box) {
     "aria-label": "The unit’s weights as an image",
   });
   const digits = element("canvas", { className: "live-digits", width: 231, height: 28, role: "img" });
-  const votes = bars("What it adds to the score of each digit", (vote) => vote.toFixed(2), true);
+  const votes = bars("What it adds to the score of each digit", (vote) => signed(vote, 2), true);
   const status = element("p", { className: "live-status", role: "status" });
   box.replaceChildren(
     element("p", {}, element("label", {}, `Hidden unit, 0 to ${units - 1}: `, number), " ", another),
     epoch.row,
     element("p", {}, element("label", {}, change, " show only what training added to the weights")),
-    element("div", { className: "live-pad" },
-      element("div", {}, element("p", { className: "live-title" }, "Its weights (red: ink here excites it; blue: ink here quiets it)"), picture),
+    element("div", { className: "live-beside" },
+      element("div", { className: "live-narrow" }, element("p", { className: "live-title" }, "Its weights (red: ink here excites it; blue: ink here quiets it)"), picture),
       element("div", { className: "live-wide" },
         element("p", { className: "live-title" }, "Its votes: what it adds to each digit’s score, or takes from it, where it is active"), votes.table)),
     element("p", { className: "live-title" }, "The eight validation digits that excite it most after the last epoch"),

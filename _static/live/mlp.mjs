@@ -46,6 +46,16 @@ export function createNetwork(hidden, random) {
   };
 }
 
+/** Bytes from pixels of four bits, two to a byte: 0 to 15 become 0 to 255. */
+export function unpacked(pairs) {
+  const bytes = new Uint8Array(2 * pairs.length);
+  pairs.forEach((pair, i) => {
+    bytes[2 * i] = 17 * (pair >> 4);
+    bytes[2 * i + 1] = 17 * (pair & 15);
+  });
+  return bytes;
+}
+
 /** Images as lists of ink: where it is, how much (0 to 1), and where each image's list begins. */
 export function inked(bytes) {
   const count = bytes.length / PIXELS;
@@ -67,7 +77,7 @@ export function inked(bytes) {
 }
 
 /** Turns scores into probabilities, in place; returns the log of what they were divided by. */
-function softmax(scores) {
+export function softmax(scores) {
   let highest = -Infinity, sum = 0;
   for (let k = 0; k < CLASSES; k++) highest = Math.max(highest, scores[k]);
   for (let k = 0; k < CLASSES; k++) sum += scores[k] = Math.exp(scores[k] - highest);
@@ -118,15 +128,57 @@ export function argmax(numbers) {
   return best;
 }
 
-/** The share of images that a network reads right. */
-export function accuracy(network, images, labels) {
+/** The mean loss of a network on images, and the share that it reads right. */
+export function measure(network, images, labels) {
   const units = new Float32Array(network.hidden), answer = new Float64Array(CLASSES);
-  let right = 0;
+  let right = 0, loss = 0;
   for (let i = 0; i < images.count; i++) {
     forward(network, images, i, units, answer);
     right += argmax(answer) === labels[i];
+    const score = answer[labels[i]];
+    loss += softmax(answer) - score; // minus the log of the truth's probability
   }
-  return right / images.count;
+  return { loss: loss / images.count, accuracy: right / images.count };
+}
+
+/**
+ * The loss of images as a function of one first weight, that of pixel `p` and unit `u`; all other
+ * numbers stay. Only that unit's sums move, so each value costs little.
+ */
+export function lossAlong(network, images, labels, u, p) {
+  const { hidden, w1, w2 } = network, { starts, places, amounts } = images;
+  const units = new Float32Array(hidden), answer = new Float64Array(CLASSES);
+  const start = w1[p * hidden + u];
+  const each = Array.from({ length: images.count }, (_, i) => {
+    forward(network, images, i, units, answer);
+    let ink = 0, sum = network.b1[u];
+    for (let n = starts[i]; n < starts[i + 1]; n++) {
+      sum += amounts[n] * w1[places[n] * hidden + u];
+      if (places[n] === p) ink = amounts[n];
+    }
+    const rest = answer.map((score, k) => score - units[u] * w2[u * CLASSES + k]);
+    return { ink, sum, rest };
+  });
+  return (weight) => {
+    let loss = 0;
+    each.forEach(({ ink, sum, rest }, i) => {
+      const unit = Math.max(sum + ink * (weight - start), 0);
+      for (let k = 0; k < CLASSES; k++) answer[k] = rest[k] + unit * w2[u * CLASSES + k];
+      const score = answer[labels[i]];
+      loss += softmax(answer) - score;
+    });
+    return loss / images.count;
+  };
+}
+
+/** The gradient of the mean loss of images: that of the first weights, and how many it has. */
+export function gradientOf(network, images, labels) {
+  const copy = { ...network };
+  for (const name of ["w1", "b1", "w2", "b2"]) copy[name] = network[name].slice();
+  const step = createTrainer(copy, { learningRate: 1, momentum: 0, l2: 0 });
+  step(images, labels, Uint32Array.from({ length: images.count }, (_, i) => i));
+  const count = parametersOf(network).reduce((sum, { length }) => sum + length, 0);
+  return { w1: network.w1.map((weight, i) => weight - copy.w1[i]), count };
 }
 
 /** What a network learns, as a list. */

@@ -16,9 +16,9 @@ export function element(tag, properties = {}, ...children) {
 let labels = 0;
 
 /** A slider with its label and the value in words beside it; `words` says a position. */
-export function slider(text, { min = 0, max, value, words = String }) {
+export function slider(text, { min = 0, max, value, step = 1, words = String }) {
   const id = `live-${labels++}`;
-  const input = element("input", { type: "range", id, min, max, step: 1, value });
+  const input = element("input", { type: "range", id, min, max, step, value });
   const output = element("span");
   const show = () => {
     output.textContent = words(input.valueAsNumber);
@@ -62,13 +62,16 @@ export function paintWeights(canvas, count, columns, weight) {
   });
 }
 
-/** A probability in figures, never parted from its sign; 100 % it never is. */
+/** A number in figures, with a true minus. */
+export const signed = (number, digits) => number.toFixed(digits).replace("-", "\u2212");
+
+/** A probability in figures, never parted from its sign; 100% it never is. */
 export const percent = (share) =>
-  (share > 0.999 ? ">\u00a099.9\u00a0%" : `${(100 * share).toFixed(1)}\u00a0%`);
+  (share > 0.999 ? ">99.9%" : `${(100 * share).toFixed(1)}%`);
 
 /**
  * Ten bars, one for each digit. Returns what sets them: `set(values, full)`, where `full` is the
- * value of a whole bar; `text` says a value in figures. Signed bars start in the middle: what
+ * value of a whole bar and `truth` a digit to be marked as right; `text` says a value in figures. Signed bars start in the middle: what
  * speaks for a digit goes to the right, what speaks against it to the left.
  */
 export function bars(name, text, signed = false) {
@@ -82,7 +85,7 @@ export function bars(name, text, signed = false) {
   const table = element("table", { className: `live-bars${signed ? " live-signed" : ""}` },
     element("caption", { className: "live-hidden" }, name),
     element("tbody", {}, ...rows.map(({ row }) => row)));
-  const set = (values, full = 1) => {
+  const set = (values, full = 1, truth = -1) => {
     rows.forEach(({ row, bar, figure }, digit) => {
       const value = values ? values[digit] : 0;
       const length = ((signed ? 50 : 100) * Math.abs(value)) / full;
@@ -90,6 +93,7 @@ export function bars(name, text, signed = false) {
       if (signed) bar.style.marginLeft = `${value < 0 ? 50 - length : 50}%`;
       bar.classList.toggle("live-against", value < 0);
       figure.textContent = values ? text(value) : "";
+      row.classList.toggle("live-true", digit === truth);
       row.classList.toggle("live-first", Boolean(values) && value === Math.max(...values));
     });
   };

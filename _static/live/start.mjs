@@ -5,12 +5,16 @@ async function begin(box) {
     const { default: mount } = await import(`./${box.dataset.live}.mjs`);
     await mount(box);
     box.classList.add("live-ready");
-  } catch (error) {
-    const words = document.createElement("p");
-    words.textContent = `This part can’t be shown here (${error.message}). `
-      + "The figures on this page show what it does.";
+  } catch {
+    const words = document.createElement("p"), again = document.createElement("button");
+    words.className = "live-coming";
+    words.textContent = "This part could not be fetched. "
+      + "The figures on this page show what it does. ";
+    again.type = "button";
+    again.textContent = "Try again";
+    again.addEventListener("click", () => location.reload()); // a browser fetches no module twice
+    words.append(again);
     box.replaceChildren(words);
-    box.style.minHeight = "auto";
   }
 }
 

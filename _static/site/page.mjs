@@ -40,7 +40,7 @@ for (const name of ["primary", "secondary"]) {
   const button = find(`.${name}-toggle`);
   if (!bar || !dialog || !button) continue;
   button.addEventListener("click", () => {
-    if (name === "primary" && wide.matches) {
+    if (name === "primary" && wide.matches && !document.body.matches(".home")) {
       bar.classList.toggle("pst-sidebar-hidden");
     } else {
       move(bar, dialog);
@@ -74,21 +74,130 @@ document.addEventListener("keydown", ({ key }) => {
   button.focus();
 });
 
-// Contents: the section in view is marked.
-const entries = new Map(findAll("#pst-page-toc-nav a").map((link) => [
-  document.getElementById(decodeURIComponent(link.hash.slice(1)))?.querySelector("h2, h3"), link]));
-entries.delete(undefined);
-const watcher = new IntersectionObserver((seen) => {
-  const heading = seen.findLast(({ isIntersecting }) => isIntersecting)?.target;
-  if (!heading) return;
-  for (const [each, link] of entries) {
-    link.classList.toggle("active", each === heading);
-    link.closest("li").classList.toggle("active", each === heading);
-    if (each === heading) link.setAttribute("aria-current", "true");
-    else link.removeAttribute("aria-current");
+// Contents: the section that is read is marked, the last whose heading the window's upper third
+// has reached. At the end of the page that is the last one that can be seen at all.
+const entries = findAll("#pst-page-toc-nav a").map((link) => {
+  const place = document.getElementById(decodeURIComponent(link.hash.slice(1)));
+  return { link, heading: place?.querySelector("h2, h3") };
+}).filter(({ heading }) => heading);
+function mark() {
+  const { scrollHeight, clientHeight } = document.documentElement;
+  const atEnd = scrollY + clientHeight >= scrollHeight - 2;
+  const reach = clientHeight * (atEnd ? 1 : 0.3);
+  const read = entries.findLast(({ heading }) => heading.getBoundingClientRect().top <= reach);
+  for (const each of entries) {
+    each.link.classList.toggle("active", each === read);
+    each.link.closest("li").classList.toggle("active", each === read);
+    if (each === read) each.link.setAttribute("aria-current", "true");
+    else each.link.removeAttribute("aria-current");
   }
-}, { rootMargin: "0px 0px -70% 0px" });
-for (const heading of entries.keys()) watcher.observe(heading);
+}
+if (entries.length) {
+  let due = false;
+  const soon = () => {
+    if (!due) requestAnimationFrame(() => { due = false; mark(); });
+    due = true;
+  };
+  addEventListener("scroll", soon, { passive: true });
+  addEventListener("resize", soon);
+  mark();
+}
+
+// A term of the glossary shows its sentence beside the word: on hover, on focus, and on a tap; a
+// second tap leads to the glossary.
+const bubble = document.createElement("div");
+Object.assign(bubble, { id: "term", className: "term", role: "tooltip", hidden: true });
+let explained = null, leaving;
+function explain(link) {
+  clearTimeout(leaving);
+  explained?.removeAttribute("aria-describedby");
+  explained = link;
+  bubble.hidden = !link;
+  if (!link) return;
+  bubble.textContent = link.dataset.term;
+  link.setAttribute("aria-describedby", bubble.id);
+  const { left, bottom, top } = link.getBoundingClientRect(), room = document.documentElement;
+  const { width, height } = bubble.getBoundingClientRect();
+  const below = bottom + height + 8 < room.clientHeight;
+  bubble.style.left = `${scrollX + Math.max(8, Math.min(left, room.clientWidth - width - 8))}px`;
+  bubble.style.top = `${scrollY + (below ? bottom + 4 : top - height - 4)}px`;
+}
+const leave = () => (leaving = setTimeout(explain, 200, null));
+const terms = findAll("a[data-term]");
+if (terms.length) document.body.append(bubble);
+for (const link of terms) {
+  link.addEventListener("pointerenter", ({ pointerType }) => pointerType === "mouse" && explain(link));
+  link.addEventListener("pointerleave", leave);
+  link.addEventListener("focus", () => link.matches(":focus-visible") && explain(link));
+  link.addEventListener("blur", leave);
+  link.addEventListener("click", (event) => {
+    if (event.pointerType === "mouse" || !event.pointerType || explained === link) return;
+    event.preventDefault();
+    explain(link);
+  });
+}
+bubble.addEventListener("pointerenter", () => clearTimeout(leaving));
+bubble.addEventListener("pointerleave", leave);
+document.addEventListener("keydown", ({ key }) => key === "Escape" && explain(null));
+
+// A tick beside each chapter whose end was reached; it stays on this device, until forgotten.
+const DONE = "read chapters";
+const done = () => {
+  try {
+    return JSON.parse(localStorage.getItem(DONE)) ?? [];
+  } catch {
+    return [];
+  }
+};
+const nameOf = (address) => new URL(address, location).pathname.split("/").at(-1);
+const chapterLinks = findAll(".bd-sidenav a, .home-card")
+  .filter((link) => /^0\d-/.test(nameOf(link.href)));
+const forgetTicks = document.createElement("button");
+Object.assign(forgetTicks, { type: "button", className: "forget", textContent: "Forget my ticks" });
+function tick() {
+  const names = done();
+  for (const link of chapterLinks) {
+    const yes = names.includes(nameOf(link.href));
+    link.classList.toggle("read", yes);
+    if (yes && !link.querySelector(".tick")) {
+      const mark = document.createElement("span");
+      Object.assign(mark, { className: "tick", textContent: " ✓" });
+      mark.role = "img";
+      mark.ariaLabel = "read";
+      link.append(mark);
+    } else if (!yes) {
+      link.querySelector(".tick")?.remove();
+    }
+  }
+  forgetTicks.hidden = !names.length;
+}
+find(".bd-footer-content__inner")?.append(forgetTicks);
+forgetTicks.addEventListener("click", () => {
+  try {
+    localStorage.removeItem(DONE);
+  } catch {}
+  tick();
+});
+tick();
+const here = nameOf(location.href), end = find(".prev-next-footer");
+if (/^0\d-/.test(here) && end) {
+  new IntersectionObserver(([{ isIntersecting }], watcher) => {
+    if (!isIntersecting) return;
+    watcher.disconnect();
+    try {
+      localStorage.setItem(DONE, JSON.stringify([...new Set([...done(), here])]));
+    } catch {} // a browser may forbid storage
+    tick();
+  }).observe(end);
+}
+
+// On paper answers are open; code that the page folds away stays folded.
+let folded = [];
+addEventListener("beforeprint", () => {
+  folded = findAll("details:not([open], .above-input)");
+  folded.forEach((each) => (each.open = true));
+});
+addEventListener("afterprint", () => folded.forEach((each) => (each.open = false)));
 
 // What is wider than its box can be scrolled with the keyboard.
 const scrolling = findAll("pre, .formula, .cell_output .output, .pst-scrollable-table-container");
@@ -99,6 +208,45 @@ const measure = new ResizeObserver((changed) => {
   }
 });
 scrolling.forEach((each) => measure.observe(each));
+
+// A figure that is shown smaller than it was drawn opens in its own size.
+const figures = findAll(".bd-article .cell_output img");
+function enlarge(image) {
+  const dialog = document.createElement("dialog"), pane = document.createElement("div");
+  const close = document.createElement("button"), large = document.createElement("img");
+  dialog.className = "figure";
+  dialog.ariaLabel = "The figure in its own size";
+  close.type = "button";
+  close.textContent = "Close";
+  close.addEventListener("click", () => dialog.close());
+  Object.assign(large, { src: image.src, alt: image.alt });
+  pane.tabIndex = 0;
+  pane.append(large);
+  dialog.append(close, pane);
+  dialog.addEventListener("close", () => {
+    dialog.remove();
+    image.focus();
+  });
+  document.body.append(dialog);
+  dialog.showModal();
+}
+const shrunk = (image) => image.clientWidth < 0.8 * Number(image.getAttribute("width"));
+const fit = new ResizeObserver((changed) => {
+  for (const { target } of changed) {
+    if (shrunk(target)) Object.assign(target, { tabIndex: 0, role: "button" });
+    else for (const name of ["tabindex", "role"]) target.removeAttribute(name);
+    target.classList.toggle("figure-button", shrunk(target));
+  }
+});
+for (const image of figures) {
+  fit.observe(image);
+  image.addEventListener("click", () => shrunk(image) && enlarge(image));
+  image.addEventListener("keydown", (event) => {
+    if (!["Enter", " "].includes(event.key) || !shrunk(image)) return;
+    event.preventDefault();
+    enlarge(image);
+  });
+}
 
 // Code can be copied; a browser allows it on secure pages only.
 if (navigator.clipboard) {

@@ -15,7 +15,6 @@ from mnist_tutorial import Config
 from mnist_tutorial.book import live
 from mnist_tutorial.checkpoints import load_model
 from mnist_tutorial.further.own_data import DRAWN, load_folder
-from mnist_tutorial.model import predict
 from mnist_tutorial.training import create_state, train_step
 from tests.pages.conftest import HTML
 
@@ -46,12 +45,16 @@ STROKES = [
 ]
 
 
+OPEN = "document.querySelectorAll('details').forEach((each) => (each.open = true))"
+
+
 @pytest.fixture
 def part(visit):
     """Opens a page and scrolls to its living part: `part(name, ...)` gives visit and part."""
 
     def open_part(name, *arguments, **options):
         seen = visit(name, *arguments, **options)
+        seen.page.evaluate(OPEN)  # the units are in a folded cell
         box = seen.page.locator("[data-live]").last  # chapter 6 has the threshold before it
         box.scroll_into_view_if_needed()
         seen.page.locator(".live-ready").last.wait_for(timeout=20_000)
@@ -88,7 +91,7 @@ def settle(box):
 def read(box):
     """The digit that the status names, or None."""
     settle(box)
-    found = re.search(r"reads an? (\d)", box.get_by_role("status").last.inner_text())
+    found = re.search(r"reads an? (\d)", box.locator(".live-heard").inner_text())
     return found and int(found[1])
 
 
@@ -133,8 +136,7 @@ def test_a_drawing_is_saved_as_the_network_sees_it(part, tmp_path):
         expect(save).to_be_disabled()
     examples, names = load_folder(tmp_path)
     assert np.array_equal(255 - examples.images.reshape(10, 784), shown)
-    model, _ = load_model(HTML.parent / "mnist.safetensors")
-    answers = np.asarray(predict(model, examples.images)).argmax(axis=1)
+    answers = network_of(unpack("draw.bin"))[1](examples.images).argmax(axis=1)
     assert (answers == examples.labels).sum() >= 9 and names == list("0123456789")
     # The drawn set that the package carries was saved in this way, the first of each digit so.
     carried = load_folder(DRAWN)[0].images[::3]
@@ -161,7 +163,7 @@ def test_a_blank_paper_predicts_nothing_and_says_so(part):
         settle(box)
         assert "The paper is blank" in box.locator(".live-status").inner_text()
         assert "%" not in box.locator(".live-bars").inner_text()
-        box.get_by_label("take one of MNIST").select_option("4")
+        box.get_by_role("button", name="Take MNIST’s 4").click()
         assert read(box) == 4
         box.get_by_role("button", name="Clear").click()
 
@@ -187,7 +189,7 @@ def test_a_digit_can_be_drawn_with_the_keyboard_alone(part):
     assert read(box) == 1
     seen.page.keyboard.press("Delete")
     settle(box)
-    assert "The paper is blank" in box.get_by_role("status").inner_text()
+    assert "The paper is blank" in box.locator(".live-heard").inner_text()
 
 
 def test_a_tap_leaves_a_dot_as_wide_as_the_pen(part):
@@ -212,24 +214,42 @@ def test_a_finger_draws(part):
     assert read(box) == 1
 
 
-def test_the_pages_network_is_this_repositorys_and_answers_alike(visit, mnist):
-    model, _ = load_model(HTML.parent / "mnist.safetensors")
-    images = mnist.test.images[:1000]
-    expected = np.asarray(predict(model, images))
-    answers = visit("chapters/01-introduction").page.evaluate(
-        f"""async (text) => {{
+def unpack(name):
+    return safetensors.numpy.load(gzip.decompress((HTML / "_static/live" / name).read_bytes()))
+
+
+def network_of(file):
+    """A network that a file holds, as functions of NumPy: the hidden units, and the scores."""
+    kernel = (file["hidden_kernel"] * file["hidden_scale"][:, None]).T
+
+    def units(images):
+        return np.maximum(images.reshape(-1, 784) / 255 @ kernel + file["hidden_bias"], 0)
+
+    return units, lambda images: units(images) @ file["output_kernel"] + file["output_bias"]
+
+
+def softmax(scores):
+    shares = np.exp(scores - scores.max(axis=-1, keepdims=True))
+    return shares / shares.sum(axis=-1, keepdims=True)
+
+
+@pytest.mark.parametrize("name, least", [("draw.bin", 0.98), ("home.bin", 0.97)])
+def test_the_pages_networks_answer_as_numpy_does_and_are_good(visit, mnist, name, least):
+    images, labels = mnist.validation.images[:1000], mnist.validation.labels[:1000]
+    expected = softmax(network_of(unpack(name))[1](images))
+    answers = visit("chapters/02-the-mnist-dataset").page.evaluate(
+        f"""async ([text, name]) => {{
           {BYTES}
-          const {{ loadNetwork }} = await import("/_static/live/draw.mjs");
+          const {{ loadNetwork }} = await import("/_static/live/files.mjs");
           const {{ predict, PIXELS }} = await import("/_static/live/mlp.mjs");
-          const {{ network }} = await loadNetwork("/_static/live/draw.bin"), images = bytes(text);
+          const {{ network }} = await loadNetwork("/_static/live/" + name), images = bytes(text);
           return Array.from({{ length: images.length / PIXELS }}, (_, i) =>
             [...predict(network, images.subarray(i * PIXELS, (i + 1) * PIXELS))]);
         }}""",
-        encoded(images),
+        [encoded(images), name],
     )
-    assert (np.argmax(answers, axis=1) == expected.argmax(axis=1)).all()
-    # What rounding the weights may do to a score, to first order, bounds the probabilities.
-    assert np.abs(answers - expected).max() < 0.01
+    assert np.abs(answers - expected).max() < 1e-4
+    assert np.mean(np.argmax(answers, axis=1) == labels) >= least
 
 
 def test_twenty_updates_in_the_browser_have_jaxs_losses(visit, mnist):
@@ -329,9 +349,9 @@ def test_the_worker_trains_on_the_training_images_and_validates_on_the_others(vi
     content = gzip.compress(
         safetensors.numpy.save(
             {
-                "train_images": images[:200],
+                "train_images": live.four_bits(images[:200]),
                 "train_labels": (labels[:200] + 1) % 10,
-                "validation_images": images[200:],
+                "validation_images": live.four_bits(images[200:]),
                 "validation_labels": labels[200:],
             }
         )
@@ -353,15 +373,17 @@ def test_the_worker_trains_on_the_training_images_and_validates_on_the_others(vi
         })""",
         f"{seen.address}/small.bin",
     )
-    assert [m["kind"] for m in messages].count("fetching") == 1
+    assert [m["kind"] for m in messages].count("progress") >= 1
     done = messages[-1]
     assert done["kind"] == "done", done
     assert (done["epoch"], done["updates"]) == (30, 30 * 4)  # 64, 64, 64 and 8 images
-    assert done["loss"] < 0.5 and done["validation"] == {"accuracy": 0, "count": 100}
+    validation = done["validation"]
+    assert done["loss"] < 0.5 and (validation["accuracy"], validation["count"]) == (0, 100)
+    assert validation["loss"] > 1  # sure of what is wrong there
 
 
 def accuracy(box):
-    found = re.search(r"([\d.]+)\s% of 2,000", box.locator(".live-status").first.inner_text())
+    found = re.search(r"([\d.]+)% of 2,000", box.locator(".live-status").first.inner_text())
     return float(found[1]) if found else 0
 
 
@@ -383,7 +405,7 @@ def test_a_network_is_trained_stopped_drawn_for_and_reset(part):
     train.dblclick()  # the second click finds a training under way, and starts none
     expect(train).to_be_disabled()
     seen.until(
-        "parseFloat(document.querySelector('.live-status').textContent.split(': ')[1]) >= 93",
+        "/([\\d.]+)% of 2,000/.exec(document.querySelector('.live-status').textContent)?.[1] >= 93",
         seconds=60,
     )
     stop.click()
@@ -416,7 +438,8 @@ def test_reset_ends_a_training_under_way(part):
     slide(box, "Hidden units", 7)
     box.get_by_role("button", name="Train").click()
     seen.until("document.querySelector('.live-speed').textContent")
-    box.get_by_role("button", name="Reset").click()
+    with seen.page.workers[0].expect_event("close"):
+        box.get_by_role("button", name="Reset").click()
     seen.page.wait_for_timeout(600)  # two reports' time, in which none may come
     assert "A new network waits" in box.locator(".live-status").first.inner_text()
     assert box.locator(".live-speed").inner_text() == "" and seen.page.workers == []
@@ -447,7 +470,7 @@ def test_with_a_rate_far_too_large_the_charts_show_it_and_another_can_start(part
     assert accuracy(box) < 50
     slide(box, "Learning rate", 4)
     train.click()
-    box.locator(".live-status", has_text=re.compile(r"9\d\.\d\s% of 2,000")).wait_for()
+    box.locator(".live-status", has_text=re.compile(r"9\d\.\d% of 2,000")).wait_for()
     assert seen.problems == []
 
 
@@ -493,7 +516,9 @@ def test_any_hidden_unit_can_be_seen_at_any_epoch(part, mnist):
         )
         words = status.inner_text()
         assert f"the score of {votes.argmax()} and takes most from {votes.argmin()}." in words
-        shown = [float(text) for text in box.locator(".live-figure").all_inner_texts()]
+        shown = [
+            float(text.replace("−", "-")) for text in box.locator(".live-figure").all_inner_texts()
+        ]
         assert np.allclose(shown, votes, atol=0.006)
     colours = (
         "() => [...document.querySelector('.live-unit').getContext('2d')"
@@ -528,7 +553,7 @@ def test_any_hidden_unit_can_be_seen_at_any_epoch(part, mnist):
     assert [p for p in seen.problems if "willReadFrequently" not in p] == []
 
 
-def test_the_threshold_can_be_moved_with_the_keyboard(visit):
+def test_the_threshold_can_be_moved_with_the_keyboard(visit, mnist):
     seen = visit(LOOK)
     box = seen.page.locator("[data-live=threshold]")
     box.scroll_into_view_if_needed()
@@ -541,13 +566,14 @@ def test_the_threshold_can_be_moved_with_the_keyboard(visit):
 
     missed, alarms = missed_and_alarms()
     for _ in range(40):
-        box.get_by_role("slider").press("ArrowLeft")
+        box.get_by_role("slider").first.press("ArrowLeft")
     assert "0.10" in box.inner_text()
     fewer_missed, more_alarms = missed_and_alarms()
     assert fewer_missed < missed and more_alarms > alarms
-    is_nine, called_nine = 1009, 1009 - fewer_missed + more_alarms  # of the 10,000 test images
+    is_nine = int((mnist.validation.labels == 9).sum())  # chosen on validation images
     found = is_nine - fewer_missed
-    precision, recall = (f"{100 * found / whole:.1f} %" for whole in (called_nine, is_nine))
+    called_nine = found + more_alarms
+    precision, recall = (f"{100 * found / whole:.1f}%" for whole in (called_nine, is_nine))
     assert f"Precision {precision}, recall {recall}." in box.inner_text()
     assert seen.problems == []
 
@@ -556,16 +582,6 @@ def test_without_script_the_words_point_to_the_figures(visit):
     for name in (DRAW, TRAIN, LOOK, LIMITS):
         page = visit(name, java_script_enabled=False).page
         assert "The figures of this chapter" in page.locator("[data-live]").first.inner_text()
-
-
-def test_a_part_whose_file_is_missing_says_so(visit):
-    seen = visit("index")
-    seen.page.route("**/draw.bin", lambda route: route.fulfill(status=404))
-    seen.page.goto(f"{seen.address}/{DRAW}.html")
-    box = seen.page.locator("[data-live]")
-    box.scroll_into_view_if_needed()
-    seen.until("document.querySelector('.live').textContent.includes('404')")
-    assert "The figures on this page" in box.inner_text()
 
 
 def test_parts_are_fetched_only_when_the_reader_comes_near(visit):
@@ -577,7 +593,8 @@ def test_parts_are_fetched_only_when_the_reader_comes_near(visit):
 
 def test_what_the_pages_load_is_small():
     size = {file.name: file.stat().st_size for file in (HTML / "_static/live").iterdir()}
-    assert size["draw.bin"] <= 1_000_000 and size["train.bin"] <= 2_500_000
+    assert size["home.bin"] <= 35_000 and size["draw.bin"] <= 100_000
+    assert size["train.bin"] <= 1_400_000
     assert max(size[f"units-{n:02d}.bin"] for n in range(100)) <= 200_000
 
 
@@ -597,11 +614,11 @@ def test_a_notebook_that_runs_shows_the_part_itself(visit, mnist, monkeypatch, n
     seen.page.set_content(f"<body>{shown.data}</body>")
     frame = seen.page.frame_locator("iframe")
     if name == "draw":
-        frame.get_by_label("take one of MNIST").select_option("3")
-        expect(frame.get_by_role("status")).to_contain_text("reads a 3")
+        frame.get_by_role("button", name="Take MNIST’s 3").click()
+        expect(frame.locator(".live-heard")).to_contain_text("reads a 3")
     elif name == "threshold":
         expect(frame.locator("table")).to_contain_text("1 missed")
-        frame.get_by_role("slider").fill("15")
+        frame.get_by_role("slider").first.fill("15")
         expect(frame.locator("table")).to_contain_text("0 missed")
     else:
         frame.get_by_role("button", name="Train").click()

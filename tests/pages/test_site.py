@@ -81,7 +81,7 @@ def test_the_policy_allows_nothing_inline_and_no_other_host():
 
 def test_the_site_holds_no_more_than_its_pages_name():
     kinds = Counter(file.suffix for file in HTML.rglob("*") if file.is_file())
-    assert not {".map", ".ttf", ".woff2", ".png.webp", ".py"} & set(kinds)
+    assert not {".map", ".ttf", ".png.webp", ".py"} & set(kinds)
     texts = "".join(file.read_text(encoding="utf-8") for file in HTML.rglob("*.html"))
     for file in (HTML / "_images").iterdir():
         assert file.name in texts
