@@ -31,6 +31,8 @@ def make_parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="mnist-tutorial",
         description="Train the network of the tutorial on MNIST, then evaluate it.",
+        epilog="mnist-tutorial read PICTURE... reads handwriting; mnist-tutorial read --help says "
+        "more.",
     )
     option = parser.add_argument
     option("--json", action="store_true", help="print one JSON object only")
@@ -69,6 +71,11 @@ def main(arguments: list[str] | None = None) -> int:
     """
     from mnist_tutorial.scale import processes
 
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if arguments[:1] == ["read"]:
+        from mnist_tutorial.further import read
+
+        return read.main(arguments[1:])
     parser = make_parser()
     options = parser.parse_args(arguments)
     fields = Config.__dataclass_fields__
@@ -79,7 +86,7 @@ def main(arguments: list[str] | None = None) -> int:
     except ConfigError as error:
         parser.error(str(error))
     if options.distributed and processes.TRAINS not in os.environ:
-        return processes.watch(sys.argv[1:] if arguments is None else arguments)
+        return processes.watch(arguments)
 
     from jax.errors import JaxRuntimeError
 

@@ -6,23 +6,35 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from mnist_tutorial.config import Config
-from mnist_tutorial.data import PREPARED, DataError, Dataset, Examples, check_images
+from mnist_tutorial.data import PREPARED, DataError, Dataset, Examples
+from mnist_tutorial.further.pictures import (
+    SIDE,
+    PictureError,
+    find_digits,
+    light_on_dark,
+    on_paper,
+    open_picture,
+    working_size,
+)
 
 DRAWN = PREPARED / "drawn"  # thirty digits, drawn on the book's page and saved there
-BOX = 20 / 28  # MNIST's makers scaled a digit's longer side to 20 pixels of 28
-FAINT = 13  # what is lighter is no ink
 
 
 def load_folder(
-    folder: str | Path, config: Config = Config(), dark_ink: bool = False
+    folder: str | Path,
+    config: Config = Config(),
+    dark_ink: bool | None = None,
+    whole: bool = False,
 ) -> tuple[Examples, list[str]]:
     """Reads the reader's own images: a folder with one subfolder for each class.
 
-    Images become grey, and are scaled to the configuration's size as a whole: the shorter
-    side is filled up with background.
+    Each picture is one of handwriting, on paper or drawn: what is written on it is found and
+    brought to MNIST's form, and where several digits are written, each is an example.
 
     Args:
-      dark_ink: the images show dark ink on white paper. MNIST's show light on black.
+      dark_ink: whether the ink is darker than the paper; by default, each picture decides.
+      whole: the pictures show something else. They become grey, and are scaled to the
+        configuration's size as a whole: the shorter side is filled up with background.
 
     Returns:
       The examples, class after class, and the names of the classes: those of the
@@ -31,8 +43,9 @@ def load_folder(
       alphabet.
 
     Raises:
-      DataError: another number of subfolders than `config.num_classes`, an empty one, or a
-        file that is no PNG or JPEG.
+      DataError: if the number of subfolders isn't `config.num_classes`, one is empty, a file is
+        no picture or a blank one, or handwriting, which becomes 28 x 28 pixels, shall have
+        another size.
     """
     place = Path(folder)
     if not place.is_dir():
@@ -47,13 +60,21 @@ def load_folder(
             f"{place} needs one subfolder for each class, {config.num_classes} since num_classes "
             f"= {config.num_classes}; it has {len(classes)}: {', '.join(names) or 'none'}"
         )
+    size = (config.num_rows, config.num_columns)
+    if not whole and size != (SIDE, SIDE):
+        raise DataError(
+            f"handwriting becomes {SIDE} x {SIDE} pixels, and the configuration says num_rows, "
+            f"num_columns = {size}; say whole=True to have whole pictures scaled to that size"
+        )
     images, labels = [], []
     for label, path in enumerate(classes):
         files = _visible(path)
         if not files:
             raise DataError(f"{path} holds no images")
-        images += [_grey(file, config, dark_ink) for file in files]
-        labels += [label] * len(files)
+        for file in files:
+            read = _read(file, size if whole else None, dark_ink)
+            images += read
+            labels += [label] * len(read)
     return Examples(np.stack(images), np.array(labels, np.int32)), names
 
 
@@ -73,20 +94,24 @@ def _visible(folder: Path) -> list[Path]:
     return sorted(p for p in folder.iterdir() if p.name[0] != "." and p.name.lower() not in hidden)
 
 
-def _grey(file: Path, config: Config, dark_ink: bool) -> np.ndarray:
-    paper = 255 if dark_ink else 0
+def _read(file: Path, size: tuple[int, int] | None, dark_ink: bool | None) -> list[np.ndarray]:
+    """The digits on a picture, or, where a size is given, the whole picture in that size."""
     try:
-        with Image.open(file, formats=("PNG", "JPEG")) as opened:
-            if opened.mode[0] in "IF":
-                raise ValueError(f"its mode is {opened.mode}: save it with 8 bits for each colour")
-            picture = ImageOps.exif_transpose(opened).convert("RGBA")  # as cameras were held
-    except Exception as error:
-        raise DataError(f"{file} can't be read as a PNG or JPEG ({error})") from error
-    sheet = Image.new("RGBA", picture.size, (paper, paper, paper, 255))
-    grey = Image.alpha_composite(sheet, picture).convert("L")
-    size = (config.num_columns, config.num_rows)
-    pixels = np.asarray(ImageOps.pad(grey, size, Image.Resampling.BILINEAR, color=paper))
-    return 255 - pixels if dark_ink else pixels
+        picture = open_picture(file)
+        if size:
+            return [_whole(picture, size, dark_ink)]
+        return [digit.image for row in find_digits(picture, dark_ink) for digit in row]
+    except (PictureError, OSError) as error:
+        raise DataError(f"{file} can't be read: {error}") from error
+
+
+def _whole(picture: Image.Image, size: tuple[int, int], dark_ink: bool | None) -> np.ndarray:
+    colours = on_paper(np.asarray(picture.convert("RGBA"), np.float32))
+    if dark_ink is None:
+        dark_ink = not light_on_dark(on_paper(working_size(picture)[0]))
+    grey = Image.fromarray(colours.astype(np.uint8)).convert("L")
+    grey = ImageOps.invert(grey) if dark_ink else grey
+    return np.asarray(ImageOps.pad(grey, size[::-1], Image.Resampling.BILINEAR, color=0))
 
 
 def split(examples: Examples, num_validation: int, num_test: int, seed: int = 0) -> Dataset:
@@ -102,44 +127,3 @@ def split(examples: Examples, num_validation: int, num_test: int, seed: int = 0)
     parts = np.split(order, [num_validation, cut])
     validation, test, train = (Examples(*(array[part] for array in examples)) for part in parts)
     return Dataset(train, validation, test)
-
-
-def centred(images: np.ndarray) -> np.ndarray:
-    """Scales and moves each digit as MNIST's makers did (LeCun et al. 1998).
-
-    The longer side of the ink becomes 20 pixels of 28, and by whole pixels its centre of mass
-    comes to row 14 and column 14, counted from 0. A blank image stays blank.
-
-    Args:
-      images: (n, rows, columns) uint8, light ink on black.
-
-    Returns:
-      The same shape, uint8.
-
-    Raises:
-      DataError: as `check_images`.
-    """
-    check_images(images)
-    return np.stack([_centred(image) for image in images])
-
-
-def _centred(image: np.ndarray) -> np.ndarray:
-    ink = image > FAINT
-    rows, columns = (np.flatnonzero(ink.any(axis=axis)) for axis in (1, 0))
-    if not len(rows):
-        return image
-    digit = Image.fromarray(image[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1])
-    scale = BOX * min(image.shape) / max(digit.size)
-    width, height = (max(round(scale * side), 1) for side in digit.size)
-    small = np.asarray(digit.resize((width, height), Image.Resampling.BILINEAR))
-    if not small.any():  # specks so far apart that nothing of them is left
-        return np.zeros_like(image)
-    field = np.zeros([3 * side for side in image.shape], np.uint8)  # room on all sides
-    corner = []  # MNIST's own digits have their mass in the middle of pixel 14, counted from 0
-    for axis, side in enumerate(image.shape):
-        along = small.sum(axis=1 - axis, dtype=float)
-        mass = (along * (np.arange(len(along)) + 0.5)).sum() / along.sum()
-        corner.append(side + round(side / 2 + 0.5 - mass))
-    field[corner[0] : corner[0] + height, corner[1] : corner[1] + width] = small
-    middle = tuple(slice(side, 2 * side) for side in image.shape)
-    return field[middle]

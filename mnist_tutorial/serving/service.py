@@ -3,15 +3,20 @@
     python -m mnist_tutorial.serving.service mnist.onnx
 
 It needs numpy, pillow, starlette, uvicorn and onnxruntime; neither JAX nor the rest of this
-package: copied to a server, the file runs by itself. Ask it with a PNG file, or with JSON:
+package: copied to a server, the file runs by itself. Ask it with a picture, or with JSON:
 
     curl --data-binary @seven.png -H "Content-Type: image/png" http://127.0.0.1:8000/predict
     curl --json '{"images": [...]}' http://127.0.0.1:8000/predict
+
+A picture of the network's own size is taken as it is, light on black. In any other, of a sheet of
+paper for example, the digits are found first; that needs scipy, and `further/pictures.py`, which
+may lie beside the copied file.
 """
 
 import argparse
 import asyncio
 import contextlib
+import importlib.util
 import io
 import json
 import signal
@@ -19,7 +24,7 @@ import sys
 from collections import deque
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -30,6 +35,7 @@ if TYPE_CHECKING:  # what is not installed with the book is imported where it is
 
 MAX_BODY = 1_000_000  # bytes of one request
 MAX_IMAGES = 128  # images of one request
+MAX_PIXELS = 13_000_000  # pixels of one picture
 MAX_BATCH = 256  # images that are scored together
 MAX_WAITING = 4_096  # images that wait; who brings more is told to come again
 MAX_CONNECTIONS = 256
@@ -157,30 +163,68 @@ def read_json(body: bytes, shape: tuple[int, int]) -> np.ndarray:
     return np.array(images, np.uint8)
 
 
-def read_png(body: bytes, shape: tuple[int, int]) -> np.ndarray:
-    """The one image in a PNG file, (1, rows, columns) uint8.
+PICTURES = ("PNG", "JPEG", "WEBP", "BMP", "GIF")
+GREY = ("L", "LA", "P", "PA", "RGB", "RGBA")  # modes that become 8-bit grey without a choice
+
+
+def read_picture(body: bytes, shape: tuple[int, int]) -> tuple[np.ndarray, list[list[int]] | None]:
+    """The images in a picture, (n, rows, columns) uint8, and where in it each was found.
+
+    Returns:
+      One image and None for a picture of that very size; for any other the digits found in it
+      and the left, top, right and bottom of each, in pixels of the picture held upright.
 
     Raises:
-      Refused: it is no PNG file, or one of another size or kind.
+      Refused: if it isn't a picture, is too large, or has no digit.
     """
     from PIL import Image
 
-    rows, columns = shape
     try:
-        # Reads the header only; a picture of another size is never unpacked.
-        with Image.open(io.BytesIO(body), formats=["PNG"]) as image:
-            if image.size != (columns, rows):
-                raise Refused(422, f"the image has {image.size} pixels, not {(columns, rows)}")
-            if image.mode != "L":
-                raise Refused(422, f"the image is of mode {image.mode}; make it 8-bit grey, L")
-            return np.array(image)[None]
-    except Refused:
-        raise
+        with Image.open(io.BytesIO(body), formats=PICTURES) as image:  # reads the header only
+            if image.size == shape[::-1] and image.mode in GREY:
+                paper = Image.new("RGBA", image.size, "black")
+                flat = Image.alpha_composite(paper, image.convert("RGBA"))
+                return np.array(flat.convert("L"))[None], None
+            too_large = image.width * image.height > MAX_PIXELS
+    except Image.DecompressionBombError:
+        too_large = True
     except Exception as error:  # whatever a made-up file makes of the library
-        raise Refused(400, f"the body is no whole PNG file: {error}") from None
+        raise Refused(400, f"the body isn't a whole picture: {error}") from None
+    if too_large:
+        raise Refused(413, f"the picture has more than {MAX_PIXELS:,} pixels; make it smaller")
+    if shape != (28, 28):
+        raise Refused(422, f"the network needs pictures of {shape[::-1]} pixels")
+    pictures = _pictures()
+    try:
+        picture = pictures.open_picture(body)
+    except ValueError as error:
+        raise Refused(400, f"the body isn't a whole picture: {error}") from None
+    try:
+        digits = [digit for row in pictures.find_digits(picture) for digit in row]
+    except ValueError as error:
+        raise Refused(422, f"the picture: {error}") from None
+    if len(digits) > MAX_IMAGES:
+        raise Refused(413, f"{len(digits)} digits; send at most {MAX_IMAGES} at a time")
+    return np.stack([digit.image for digit in digits]), [list(digit.box) for digit in digits]
 
 
-READERS = {"application/json": read_json, "image/png": read_png}
+def _pictures() -> Any:
+    """The module that finds digits: the package's, or the one beside this file."""
+    with contextlib.suppress(ImportError):
+        return importlib.import_module("mnist_tutorial.further.pictures")
+    with contextlib.suppress(ImportError, FileNotFoundError):
+        path = Path(__file__).with_name("pictures.py")
+        spec = importlib.util.spec_from_file_location("pictures", path)
+        assert spec and spec.loader
+        beside = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(beside)
+        return beside
+    raise Refused(
+        501, "this server takes pictures of 28 x 28 pixels only: it lacks scipy or pictures.py"
+    )
+
+
+KINDS = ("image/png", "image/jpeg", "image/webp", "image/bmp", "image/gif")
 
 
 async def read_body(request: "Request") -> bytes:
@@ -213,6 +257,7 @@ def make_app(path: Path, max_batch: int = MAX_BATCH) -> "Starlette":
     from starlette.routing import Route
 
     network = Network(path, max_batch)
+    one_picture = asyncio.Lock()  # at a time: a large one takes a second and some memory
 
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
@@ -222,17 +267,23 @@ def make_app(path: Path, max_batch: int = MAX_BATCH) -> "Starlette":
 
     async def predict(request: "Request") -> "Response":
         kind = request.headers.get("content-type", "nothing").split(";")[0].strip().lower()
-        if kind not in READERS:
-            known = " or ".join(READERS)
-            raise Refused(415, f"Content-Type is {_short(kind)}; send {known}")
-        images = READERS[kind](await read_body(request), network.shape)
+        boxes = None
+        if kind == "application/json":
+            images = read_json(await read_body(request), network.shape)
+        elif kind in KINDS:
+            body = await read_body(request)
+            async with one_picture:
+                images, boxes = await asyncio.to_thread(read_picture, body, network.shape)
+        else:
+            raise Refused(
+                415, f"Content-Type is {_short(kind)}; send application/json or image/png"
+            )
         probabilities = await network.score(images)
-        return JSONResponse(
-            {
-                "digits": probabilities.argmax(axis=1).tolist(),
-                "probabilities": np.round(probabilities.astype(float), 6).tolist(),
-            }
-        )
+        answer = {
+            "digits": probabilities.argmax(axis=1).tolist(),
+            "probabilities": np.round(probabilities.astype(float), 6).tolist(),
+        }
+        return JSONResponse(answer if boxes is None else answer | {"boxes": boxes})
 
     async def health(request: "Request") -> "Response":
         return JSONResponse(

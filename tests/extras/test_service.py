@@ -18,10 +18,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from mnist_tutorial.further import pictures
+from mnist_tutorial.further.handwriting import Scene, encoded, picture
 from mnist_tutorial.serving import service
 from mnist_tutorial.serving.service import MAX_BODY, MAX_IMAGES, MAX_WAITING, Network, Refused
 
-# On a server there is the file alone, without the libraries that trained the network.
+# On a server there is the file, with `pictures.py` beside it and without what trained the network.
 ALONE = """
 import runpy, sys
 for name in ("jax", "flax", "mnist_tutorial"):
@@ -37,6 +39,7 @@ class Server:
 
     def __init__(self, folder, model):
         copy = shutil.copy(service.__file__, folder)
+        shutil.copy(pictures.__file__, folder)
         command = [sys.executable, "-c", ALONE, copy, str(model), "--port", "0"]
         self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
         self.address = re.search(r"http://\S+", self.wait_for("running on"))[0]
@@ -110,6 +113,35 @@ def test_json_and_png_get_the_networks_own_answers(client, network):
         np.testing.assert_allclose(answer.json()["probabilities"], [probabilities], atol=1e-5)
 
 
+def test_what_the_page_saves_is_taken_and_digits_on_paper_are_found(network):
+    image = network.images[0]
+    opaque = np.dstack([image] * 3 + [np.full((28, 28), 255, np.uint8)])
+    same, boxes = service.read_picture(png(opaque), (28, 28))
+    assert np.array_equal(same, image[None]) and boxes is None
+    page, places = picture("40 7", Scene(paper=(205, 202, 196), shade=0.4, noise=4))
+    found, boxes = service.read_picture(encoded(page, "JPEG", quality=92), (28, 28))
+    assert found.shape == (3, 28, 28) and np.abs(np.array(boxes) - places).max() < 20
+
+
+def test_a_sheet_of_paper_is_read(client):
+    page, _ = picture("27", Scene(paper=(205, 202, 196), shade=0.4, noise=4))
+    body, kind = encoded(page, "JPEG", quality=92), {"Content-Type": "image/jpeg"}
+    answer = client.post("/predict", content=body, headers=kind)
+    assert answer.json()["digits"] == [2, 7] and len(answer.json()["boxes"]) == 2
+
+
+def test_without_pictures_the_file_alone_says_what_it_lacks(tmp_path):
+    shutil.copy(service.__file__, tmp_path / "alone.py")
+    program = (
+        "import runpy, sys; sys.modules['mnist_tutorial'] = None\n"
+        f"parts = runpy.run_path({str(tmp_path / 'alone.py')!r})\n"
+        "try: parts['_pictures']()\n"
+        "except parts['Refused'] as refused: print(refused.status, refused)"
+    )
+    said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert said.stdout.startswith("501 this server takes pictures of 28 x 28 pixels only"), said
+
+
 def test_all_test_images_through_the_service(client, network):
     digits = []
     for start in range(0, 10_000, MAX_IMAGES):
@@ -164,24 +196,23 @@ def test_json_that_is_no_image_is_refused(client, body, status, words):
 @pytest.mark.parametrize(
     "body, status, words",
     [
-        (b"", 400, "no whole PNG file"),
-        (b"\x89PNG\r\n\x1a\n", 400, "no whole PNG file"),
-        (b"GIF89a" + b"\x00" * 100, 400, "no whole PNG file"),
-        (png(np.zeros((28, 28), np.uint8))[:-30], 400, "no whole PNG file"),
-        (png(np.zeros((27, 28), np.uint8)), 422, "has (28, 27) pixels, not (28, 28)"),
-        (png(np.zeros((28, 28, 3), np.uint8)), 422, "of mode RGB; make it 8-bit grey"),
-        (png(np.zeros((28, 28), np.uint16)), 422, "of mode I;16; make it 8-bit grey"),
+        (b"", 400, "isn't a whole picture"),
+        (b"\x89PNG\r\n\x1a\n", 400, "isn't a whole picture"),
+        (b"GIF89a" + b"\x00" * 100, 400, "isn't a whole picture"),
+        (png(np.zeros((28, 28), np.uint8))[:-30], 400, "isn't a whole picture"),
+        (png(np.zeros((27, 28), np.uint8)), 422, "the picture: no ink on it"),
+        (png(np.zeros((28, 28), np.uint16)), 422, "the picture: no ink on it"),
         # Images that would take gigabytes, and a text that would.
-        (header(12_000, 12_000) + chunk(b"IDAT", b""), 422, "has (12000, 12000) pixels"),
-        (header(60_000, 60_000) + chunk(b"IDAT", b""), 400, "decompression bomb"),
+        (header(12_000, 12_000) + chunk(b"IDAT", b""), 413, "more than 13,000,000 pixels"),
+        (header(60_000, 60_000) + chunk(b"IDAT", b""), 413, "more than 13,000,000 pixels"),
         (
             header(28, 28) + chunk(b"zTXt", b"a\0\0" + zlib.compress(bytes(200_000_000), 9)),
             400,
-            "no whole PNG file",
+            "isn't a whole picture",
         ),
     ],
 )  # fmt: skip
-def test_a_file_that_is_no_small_grey_png_is_refused(client, body, status, words):
+def test_a_file_that_is_not_a_picture_of_digits_is_refused(client, body, status, words):
     answer = client.post("/predict", content=body, headers=PNG)
     assert (answer.status_code, words in answer.json()["error"]) == (status, True), answer.text
 
@@ -194,7 +225,7 @@ def test_a_png_that_holds_more_than_its_size_says_is_not_unpacked():
 
     tracemalloc.start()
     try:
-        service.read_png(body, (28, 28))
+        service.read_picture(body, (28, 28))
     except Refused:
         pass
     assert tracemalloc.get_traced_memory()[1] < 10_000_000
@@ -209,11 +240,11 @@ def test_damaged_pngs_are_answered_or_refused_and_nothing_else(network):
         for place in rng.integers(0, len(body), rng.integers(1, 4)):
             body[place] = rng.integers(0, 256)
         try:
-            found = service.read_png(bytes(body[: rng.integers(1, 2 * len(body))]), (28, 28))
+            found, _ = service.read_picture(bytes(body[: rng.integers(1, 2 * len(body))]), (28, 28))
         except Refused as refused:
-            assert refused.status in (400, 422)
+            assert refused.status in (400, 413, 422)
         else:
-            assert found.shape == (1, 28, 28) and found.dtype == np.uint8
+            assert found.shape[1:] == (28, 28) and found.dtype == np.uint8
 
 
 @pytest.mark.parametrize(
