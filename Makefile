@@ -64,7 +64,7 @@ links: $(INSTALLED) $(LIVE) ## follow all links of the book to other hosts
 pdf: $(BOOK) ## print the whole book into _build/mnist-for-beginners.pdf, with Chromium
 	$(BIN)/python -m tools.print_book
 
-test-extras: $(EXTRAS)/installed ## test ONNX, Spark, the service and the original, in a place of their own
+test-extras: $(EXTRAS)/installed ## test ONNX, Spark, HDFS, Kafka, Java, the service and the original, in a place of their own
 	$(EXTRAS)/bin/python -m pytest -q -rs tests/extras
 
 coverage: $(EXTRAS)/installed ## run all tests and say which branches of the package none of them takes

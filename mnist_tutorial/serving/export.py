@@ -176,14 +176,18 @@ def export(
     return parities
 
 
-def measured() -> dict[str, Any]:
-    """What `python -m benchmarks.export --save` found, on all test images.
+def measured(name: str = "results") -> dict[str, Any]:
+    """Reads what `python -m benchmarks.export --save` found, on all test images.
+
+    Args:
+      name: "systems" for what `python -m benchmarks.systems --save` found instead.
 
     Returns:
       What it ran on, `configuration`, `files` with their bytes, and what `spark` and the
-      `service` answered, each with its `parity` with the network.
+      `service` answered, each with its `parity` with the network. For the systems: their
+      versions, and what each answered.
     """
-    found: dict[str, Any] = json.loads(RESULTS.read_text())
+    found: dict[str, Any] = json.loads(RESULTS.with_stem(name).read_text())
     return found
 
 
