@@ -212,7 +212,7 @@ def report(evaluation: Evaluation) -> str:
     classes = range(len(evaluation.confusion))
     lines = [
         f"Accuracy         {shares.accuracy:.2%}: {errors:,} errors of {total:,} "
-        f"(95 % interval: {low:.2%} to {high:.2%})",
+        f"(95% interval: {low:.2%} to {high:.2%})",
         f"Macro precision  {shares.macro_precision:.2%}",
         f"Macro recall     {shares.macro_recall:.2%}",
         f"Macro F1         {shares.macro_f1:.2%}",

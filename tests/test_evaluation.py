@@ -135,7 +135,7 @@ def test_a_certain_and_wrong_answer_has_a_finite_loss():
 
 def test_report_says_what_was_counted(evaluation):
     text = report(evaluation)
-    assert f"{evaluation.num_errors} errors of 200 (95 % interval:" in text
+    assert f"{evaluation.num_errors} errors of 200 (95% interval:" in text
     assert f"Macro F1         {evaluation.metrics.macro_f1:.2%}" in text
     rows = [[int(n.replace(",", "")) for n in line.split()[1:]] for line in text.split("\n")[-10:]]
     np.testing.assert_array_equal(rows, evaluation.confusion)

@@ -57,7 +57,7 @@ def test_progress_goes_to_stderr_line_by_line(run):
 def test_the_report_for_people(tmp_path, capsys):
     assert main([*QUICK, "--save", str(tmp_path / "weights")]) == 0
     out = capsys.readouterr().out
-    assert "errors of 10,000 (95 % interval:" in out and "Confusion matrix" in out
+    assert "errors of 10,000 (95% interval:" in out and "Confusion matrix" in out
     assert (tmp_path / "weights").exists()
 
 

@@ -84,9 +84,10 @@ def measured() -> dict[str, Any]:
     Returns:
       `date`, `machine`, `versions`, `memory`, `native` (the build of Deeplearning4j's library),
       `threads`; the original's `settings` as read back from its network; `runs`, one for each
-      training, with its `program`, `seed`, `load` of the machine before it, `epoch_seconds`,
-      `wall_seconds`, `cpu_seconds`, `peak_bytes` and `accuracy`; `discordant`, (runs, runs), how
-      many test images two runs answer differently; and `modules`, whether Maven could fetch them.
+      time that a program trained, with its `program`, `seed`, `load` of the machine before it,
+      `epoch_seconds`, `wall_seconds`, `cpu_seconds`, `peak_bytes` and `accuracy`; `discordant`,
+      (runs, runs), how many test images two runs answer differently; and `modules`, whether
+      Maven could fetch them.
     """
     found: dict[str, Any] = json.loads(MEASURED.read_text())
     return found

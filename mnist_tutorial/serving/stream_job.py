@@ -4,7 +4,7 @@
       stream_job.py mnist.onnx BROKER CHECKPOINT
 
 A message in `images` has one byte a pixel, row by row. Its answer, in `answers`, has its key, the
-digit and the confidence. A message of another size goes on to `dead-letters`, with the reason.
+digit and the confidence. A message of another size is sent to `dead-letters`, with the reason.
 """
 
 import argparse
