@@ -245,6 +245,8 @@ def shrink_page(soup: BeautifulSoup, page: Path, root: Path, up: str) -> None:
         link.decompose()
     for extra in soup.select("meta[name=viewport]")[1:] + soup.select("meta[name^=docsearch]"):
         extra.decompose()
+    for link in soup.select("a[href='index.html']") if page.name == "404.html" else ():
+        link["href"] = f"{up}index.html"
     for button in soup.select("[onclick]"):
         del button["onclick"]
         button["class"] = " ".join([*button.get_attribute_list("class"), "print-page"])
