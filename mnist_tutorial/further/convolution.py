@@ -80,10 +80,10 @@ class ConvNet(nnx.Module):
             )
         draw = nnx.initializers.he_normal()
         shapes = zip(SIZES, (1, *channels), channels, strict=False)
-        self.kernels = nnx.List(
+        self.kernels = nnx.data(
             [nnx.Param(draw(rngs.params(), (s, s, inputs, n))) for s, inputs, n in shapes]
         )
-        self.norms = nnx.List([nnx.BatchNorm(n, axis=0, momentum=0.9, rngs=rngs) for n in channels])
+        self.norms = nnx.data([nnx.BatchNorm(n, axis=0, momentum=0.9, rngs=rngs) for n in channels])
         self.output = nnx.Linear(height * width * channels[-1], config.num_classes, rngs=rngs)
 
     def __call__(self, images: jax.Array) -> jax.Array:
