@@ -13,7 +13,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import expect, sync_playwright
 
 from _ext.book_site import site_address
 from _ext.book_slim import POLICY
@@ -23,6 +23,8 @@ from tools.print_book import find_chromium
 HTML = Path(__file__).parents[2] / "_build" / "html"
 ADDRESS = site_address(repository())
 PREFIX = urlsplit(ADDRESS).path  # where the public host serves the pages
+
+expect.set_options(timeout=20_000)  # a page on a busy machine takes its time
 
 
 class Handler(http.server.SimpleHTTPRequestHandler):

@@ -332,8 +332,7 @@ def test_the_readers_own_test_set_is_counted_kept_and_forgotten(visit):
         draw(seen.page, box, STROKES[digit])
         box.locator(".live-status", has_text=f"reads a {digit}").wait_for()
         meant.click()
-        settle(box)
-        assert "blank" in box.locator(".live-status").inner_text()
+        expect(box.locator(".live-status")).to_contain_text("blank")
     low, high = (f"{100 * bound:.1f}%" for bound in wilson_interval(1, 2))
     words = f"1 of 2 right, 50.0%; plausibly from {low} to {high}."
     expect(tally).to_contain_text(words)
