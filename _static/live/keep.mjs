@@ -7,9 +7,10 @@ function store(mode, work) {
       opening.onupgradeneeded = () => opening.result.createObjectStore("kept");
       opening.onerror = () => resolve(); // a browser may forbid storage
       opening.onsuccess = () => {
-        const asked = work(opening.result.transaction("kept", mode).objectStore("kept"));
-        asked.onsuccess = () => resolve(asked.result);
-        asked.onerror = () => resolve();
+        const transaction = opening.result.transaction("kept", mode);
+        const asked = work(transaction.objectStore("kept"));
+        transaction.oncomplete = () => resolve(asked.result);
+        transaction.onabort = () => resolve();
       };
     } catch {
       resolve();

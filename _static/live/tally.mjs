@@ -43,17 +43,17 @@ export function createTally(said, next) {
       .map(([read, times]) => `${read} (${times}\u00a0×)`).join(", ")}.`);
   }
 
-  buttons.forEach((button, meant) => button.addEventListener("click", () => {
+  buttons.forEach((button, meant) => button.addEventListener("click", async () => {
     const read = said();
     if (read === null) return;
     pairs = [...pairs, [meant, read]];
-    keep(NAME, pairs);
     next();
+    await keep(NAME, pairs);
     show();
   }));
-  erase.addEventListener("click", () => {
+  erase.addEventListener("click", async () => {
+    await forget(NAME); // what the page says is gone stays gone, however soon the reader leaves
     pairs = [];
-    forget(NAME);
     show();
   });
   recall(NAME).then((kept) => {
