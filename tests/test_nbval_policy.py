@@ -15,7 +15,6 @@ import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import nbformat
@@ -621,9 +620,9 @@ def test_an_interrupted_write_leaves_the_old_file(
     notebook.cells[1].source = "a = 2"
 
     def fail(*_: Any) -> None:
-        raise OSError("the disk is full")
+        raise OSError(28, "the disk is full")
 
-    monkeypatch.setattr(run_notebooks, "os", SimpleNamespace(**{**vars(os), "replace": fail}))
+    monkeypatch.setattr(os, "replace", fail)
     with pytest.raises(OSError, match="full"):
         run_notebooks.write(notebook, path)
     assert path.read_bytes() == before

@@ -11,11 +11,8 @@ keeps those: re-running the book changes only the chapters that say something el
 
 import argparse
 import json
-import os
 import re
-import shutil
 import sys
-import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -29,6 +26,7 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellControlSignal
 from nbformat import NotebookNode
 
+from mnist_tutorial.data import write_whole
 from tools import folding, notebook_outputs
 
 CHAPTERS = Path(__file__).resolve().parents[1] / "chapters"
@@ -204,15 +202,7 @@ def write(notebook: NotebookNode, path: Path) -> None:
     path = path.resolve()  # a link stays a link
     if path.read_text(encoding="utf-8") == text:
         return
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-        shutil.copymode(path, temporary)
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
+    write_whole(path, text.encode())
 
 
 def run(path: Path, fresh: bool = False) -> tuple[list[float], list[str]]:
