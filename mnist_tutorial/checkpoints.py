@@ -95,13 +95,9 @@ def keep_compiled() -> None:
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
 
 
-def _is_variable(node: Any) -> bool:
-    return isinstance(node, nnx.Variable)
-
-
 def _named(tree: Any, prefix: str = "") -> dict[str, Any]:
     """Names the variables of a tree by their place in it, such as `model.hidden.kernel`."""
-    leaves, _ = jax.tree_util.tree_flatten_with_path(tree, is_leaf=_is_variable)
+    leaves = jax.tree.leaves_with_path(tree, is_leaf=lambda node: isinstance(node, nnx.Variable))
     return {
         prefix + jax.tree_util.keystr(path, simple=True, separator="."): leaf
         for path, leaf in leaves

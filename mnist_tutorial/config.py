@@ -102,12 +102,7 @@ class Config:
     init_scale: float = field(1.0, "multiplier for the initial weights", traced=True, low=0)
     learning_rate: float = field(0.006, "size of a step", "learningRate", traced=True, above=0)
     momentum: float = field(
-        0.9,
-        "fraction of the previous step carried over",
-        "momentum",
-        traced=True,
-        low=0,
-        below=1,
+        0.9, "fraction of the previous step carried over", "momentum", traced=True, low=0, below=1
     )
     nesterov: bool = field(True, "use Nesterov momentum, which looks ahead", "NESTEROVS")
     l2: float = field(1e-4, "strength of the penalty on large weights", "l2", traced=True, low=0)

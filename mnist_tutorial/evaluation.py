@@ -95,15 +95,8 @@ def evaluate_probabilities(probabilities: ArrayLike, labels: np.ndarray) -> Eval
     true_probability = probabilities[np.arange(len(labels)), labels]
     # The smallest float32 stands in for a probability that was rounded to 0.
     losses = -np.log(np.maximum(true_probability, np.finfo(np.float32).tiny))
-    confusion = confusion_matrix(labels, predictions, probabilities.shape[1])
-    return Evaluation(
-        labels=labels,
-        probabilities=probabilities,
-        predictions=predictions,
-        losses=losses,
-        confusion=confusion,
-        metrics=metrics(confusion),
-    )
+    confusion = confusion_matrix(labels, predictions, num_classes)
+    return Evaluation(labels, probabilities, predictions, losses, confusion, metrics(confusion))
 
 
 def confusion_matrix(labels: ArrayLike, predictions: ArrayLike, num_classes: int) -> np.ndarray:

@@ -21,17 +21,6 @@ def test_answers_mark_exactly_the_wrong_ones():
     assert [ax.axison for ax in figure.axes] == [False, True, True]
 
 
-def test_dots_show_every_value_with_mean_and_interval():
-    values = [1.0, 2.0, 3.0, 4.0]
-    ax = plots.dots({"seeds": values}, "accuracy").axes[0]
-    assert list(ax.collections[0].get_offsets()[:, 1]) == values
-    bar = ax.containers[0]
-    assert bar.lines[0].get_ydata()[0] == 2.5
-    low, high = bar.lines[2][0].get_segments()[0][:, 1]
-    half = 3.182 * np.std(values, ddof=1) / 2  # Student's t for three degrees of freedom
-    assert (low, high) == pytest.approx((2.5 - half, 2.5 + half), rel=1e-3)
-
-
 def test_intervals_are_those_of_student_around_the_means():
     values = [1.0, 2.0, 3.0, 4.0]
     figure = plots.intervals({"a": {8: values, 16: [5.0, 7.0]}, "b": {8: [9.0]}}, "x", "y", "x")
@@ -63,16 +52,6 @@ def test_confusion_is_written_out_and_only_errors_are_coloured(evaluation):
         assert written[answer, truth] == (str(count) if count else "·")
     np.testing.assert_array_equal(ax.images[0].get_array(), [[0, 1, 0], [0, 0, 1], [0, 0, 0]])
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("the network's answer", "the truth")
-
-
-def test_threshold_shows_precision_and_recall():
-    scores, positive = np.array([0.9, 0.6, 0.4, 0.2]), np.array([True, False, True, False])
-    precision, recall = plots.threshold(scores, positive, "x").axes[0].lines
-    at_half = list(precision.get_xdata()).index(0.5)
-    assert (precision.get_label(), recall.get_label()) == ("precision", "recall")
-    assert (precision.get_ydata()[at_half], recall.get_ydata()[at_half]) == (0.5, 0.5)
-    assert (precision.get_ydata()[0], recall.get_ydata()[0]) == (0.5, 1)
-    assert recall.get_linestyle() != precision.get_linestyle()
 
 
 def test_weights_share_one_scale_that_is_even_around_zero():

@@ -14,7 +14,6 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullFormatter
 from scipy.special import stdtrit
 
-from mnist_tutorial.evaluation import Evaluation, calibration, threshold_counts
 from mnist_tutorial.training import History
 
 BLUE, ORANGE, GREEN, RED, PURPLE, SKY = (
@@ -298,20 +297,6 @@ def intervals(
     return figure
 
 
-def dots(groups: Mapping[str, Sequence[float]], y: str) -> Figure:
-    """Every value as a dot, with each group's mean and its 95% interval (Student's t)."""
-    figure, axes = _figure(3.0)
-    ax = axes[0, 0]
-    for i, values in enumerate(map(np.asarray, groups.values())):
-        spread = np.linspace(-0.12, 0.12, len(values))
-        ax.scatter(i + spread, values, color=COLOURS[i % 6], marker=MARKERS[i % 6], s=28)
-        ax.errorbar(i + 0.28, *interval(values), color="black", marker="_", capsize=5)
-    ax.set_xticks(range(len(groups)), list(groups))
-    ax.set_xlim(-0.6, len(groups) - 0.4)
-    _label(ax, "", y)
-    return figure
-
-
 def descent(groups: Mapping[str, Sequence[float]], x: str, goal: float) -> Figure:
     """A row for each group, first on top: its values as dots, their mean as a line.
 
@@ -361,33 +346,6 @@ def confusion(matrix: np.ndarray) -> Figure:
     ax.set_yticks(range(len(matrix)))
     ax.spines[:].set_visible(False)
     _label(ax, "the network's answer", "the truth")
-    return figure
-
-
-def threshold(scores: np.ndarray, positive: np.ndarray, x: str) -> Figure:
-    """Precision and recall of "yes" at every threshold."""
-    thresholds = np.linspace(0.01, 0.99, 99)
-    counts = [threshold_counts(scores, positive, t) for t in thresholds]
-    precision = [tp / max(tp + fp, 1) for tp, fp, _, _ in counts]
-    recall = [tp / max(tp + fn, 1) for tp, _, fn, _ in counts]
-    figure, axes = _figure(3.0)
-    ax = axes[0, 0]
-    ax.plot(thresholds, precision, color=BLUE, label="precision")
-    ax.plot(thresholds, recall, color=ORANGE, linestyle="--", label="recall")
-    _label(ax, x, "share")
-    ax.legend(fontsize=10, frameon=False)
-    return figure
-
-
-def reliability(evaluation: Evaluation) -> Figure:
-    """How often the network is right, against how sure it says it is."""
-    confidence, right, counts = calibration(evaluation)
-    figure, axes = _figure(3.2)
-    ax = axes[0, 0]
-    ax.plot([0, 1], [0, 1], color="0.5", linestyle="--", linewidth=1)
-    ax.scatter(confidence, right, s=12 + 3 * np.sqrt(counts), color=BLUE, zorder=2)
-    ax.set(xlim=(0.15, 1.02), ylim=(0, 1.05))
-    _label(ax, "how sure the network says it is", "share that is right")
     return figure
 
 
