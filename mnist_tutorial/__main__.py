@@ -16,7 +16,7 @@ from mnist_tutorial.config import Config, ConfigError
 if TYPE_CHECKING:
     from mnist_tutorial.training import History, TrainState
 
-# What is slow to import waits until the arguments are known to be good.
+# Slow imports wait until the arguments have been checked.
 
 
 class _Parser(argparse.ArgumentParser):
@@ -25,31 +25,31 @@ class _Parser(argparse.ArgumentParser):
 
 
 def make_parser() -> argparse.ArgumentParser:
-    """Makes the command line: options of its own, then every field of `Config`."""
+    """Makes the parser of the command line: its own options, then every field of `Config`."""
     from mnist_tutorial.scale import processes
 
     parser = _Parser(
         prog="mnist-tutorial",
-        description="Train the network of the tutorial on MNIST, then evaluate it.",
-        epilog="mnist-tutorial read PICTURE... reads handwriting; mnist-tutorial read --help says "
-        "more.",
+        description="Train the tutorial's network on MNIST, then evaluate it.",
+        epilog="To read handwriting, use mnist-tutorial read PICTURE...; mnist-tutorial read --help"
+        " explains how.",
     )
     option = parser.add_argument
-    option("--json", action="store_true", help="print one JSON object only")
-    help = "where the trained weights go (default: %(default)s)"
+    option("--json", action="store_true", help="print only a JSON object")
+    help = "save the trained weights here (default: %(default)s)"
     option("--save", type=Path, default=Path("mnist.safetensors"), metavar="FILE", help=help)
-    help = "keep the state here after each epoch, and go on from it if it is there"
+    help = "save the training state here after each epoch, and resume from it if the file exists"
     option("--checkpoint", type=Path, metavar="FILE", help=help)
-    help = "a folder of prepared data sets, searched before the package's own and TFDS_DATA_DIR"
+    help = "a folder with prepared data sets, searched before the package's own and TFDS_DATA_DIR"
     option("--data-dir", type=Path, metavar="DIR", help=help)
     help = (
-        "how to train: with the original's figures (the default), in a few seconds, or as well as "
-        "this network can be taught; the settings below change its figures"
+        "how to train: original (the original's values, and the default), fast (a few seconds) or "
+        "better (as well as this network can be taught); the settings below override the recipe's"
     )
     names = ("original", "fast", "better")
     option("--recipe", choices=names, default="original", help=help)
     processes.add_options(parser)
-    settings = parser.add_argument_group("settings of the tutorial")
+    settings = parser.add_argument_group("the tutorial's settings")
     for field in dataclasses.fields(Config):
         kind, choices = type(field.default), field.metadata["limits"].get("choices")
         how: dict[str, Any] = {"action": argparse.BooleanOptionalAction}
@@ -66,8 +66,8 @@ def main(arguments: list[str] | None = None) -> int:
     """Runs the command; `--help` lists all options.
 
     Returns:
-      Exit code: 0 for success, 1 if data, files or memory let it down. Bad arguments
-      leave the program with 2 and one line on stderr.
+      Exit code: 0 on success, 1 if there is a problem with data, files or memory. Invalid
+      arguments end the program with 2 and one line on stderr.
     """
     from mnist_tutorial.scale import processes
 
@@ -114,7 +114,7 @@ def main(arguments: list[str] | None = None) -> int:
             raise
     except KeyboardInterrupt:
         print(file=sys.stderr)
-        code, message = 130, "stopped; no file was left half written"
+        code, message = 130, "interrupted; no file was left half-written"
     print(f"{parser.prog}: {message}", file=sys.stderr)
     if options.distributed:
         processes.leave(code)
@@ -124,11 +124,11 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def check_options(options: argparse.Namespace, settings: dict[str, Any]) -> None:
-    """Checks what can be checked before anything is read or trained.
+    """Checks whatever can be checked before anything is read or trained.
 
     Raises:
-      ConfigError: if a setting is out of range, options don't go together, or a file can't be
-        written where one is to be written in the end.
+      ConfigError: if a setting is out of range, options don't go together, or an output file
+        can't be written.
     """
     Config(**settings)
     save, checkpoint = options.save, options.checkpoint
@@ -136,35 +136,35 @@ def check_options(options: argparse.Namespace, settings: dict[str, Any]) -> None
     given |= {"distributed": options.distributed}
     given |= {name: name in settings for name in ("l2", "nesterov")}  # AdamW has its own decay
     for name in (name for name in given if given[name] and options.recipe != "original"):
-        raise ConfigError(f"--{name} needs the recipe original, got {options.recipe}")
+        raise ConfigError(f"--{name} works only with --recipe original, got {options.recipe}")
     if checkpoint and checkpoint.resolve() == save.resolve():
-        raise ConfigError(f"--save and --checkpoint must be two files, got {save} for both")
+        raise ConfigError(f"--save and --checkpoint must be different files, got {save} for both")
     for path in filter(None, (save, checkpoint)):
         if path.is_dir() or not path.absolute().parent.is_dir():
-            raise ConfigError(f"{path} is not a file in a folder that exists")
+            raise ConfigError(f"can't write to {path}: it's a folder, or its folder doesn't exist")
         try:
             tempfile.TemporaryFile(dir=path.resolve().parent).close()
         except OSError as error:
             raise ConfigError(
-                f"{path} can't be written ({error.strerror}); name a file in a folder of yours"
+                f"can't write to {path} ({error.strerror}); choose a file in a folder of yours"
             ) from error
 
 
 def run(options: argparse.Namespace, settings: dict[str, Any]) -> tuple[dict[str, Any], str]:
-    """Trains, evaluates on the test images and saves the weights, with progress on stderr.
+    """Trains a network, evaluates it on the test images and saves it, with progress on stderr.
 
     Args:
-      options: what `make_parser` made of the command line.
-      settings: those fields of `Config` that are not to be as the recipe says.
+      options: the command line, parsed by `make_parser`.
+      settings: the fields of `Config` that override the recipe's.
 
     Returns:
-      What `--json` prints, and the report that a person reads; both empty in all processes
+      What `--json` prints, and the report for people to read; both are empty in all processes
       but the first.
 
     Raises:
       ConfigError: if there is no device of the kind that `JAX_PLATFORMS` asks for.
-      DataError, ConfigError, FloatingPointError: as `load_mnist` and `fit`.
-      CheckpointError: as `load_training`.
+      DataError, ConfigError, FloatingPointError: if `load_mnist` or `fit` raises them.
+      CheckpointError: if `load_training` raises it.
       OSError: if a file can't be written.
     """
     import jax
@@ -177,8 +177,8 @@ def run(options: argparse.Namespace, settings: dict[str, Any]) -> tuple[dict[str
         first, device = jax.process_index() == 0, jax.devices()[0].device_kind
     except (RuntimeError, AssertionError) as error:
         raise ConfigError(
-            f"JAX finds no device with JAX_PLATFORMS={os.environ.get('JAX_PLATFORMS', '')}: "
-            "install JAX for that device, or unset the variable to use what there is"
+            f"JAX finds no device with JAX_PLATFORMS={os.environ.get('JAX_PLATFORMS', '')}; "
+            "install JAX for that device, or unset the variable to use what is available"
         ) from error
 
     def tell(text: str) -> None:
@@ -201,20 +201,20 @@ def run(options: argparse.Namespace, settings: dict[str, Any]) -> tuple[dict[str
             return fit_recipe(chosen, data, on_epoch)
 
     checkpoints.keep_compiled()
-    tell("Reading the images (the first time, they are decoded: about ten seconds)")
+    tell("Loading the images (decoding them, the first time only, takes about ten seconds)")
     mnist = data.load_mnist(config, options.data_dir)
-    tell(f"Training on {len(mnist.train.labels):,} images, on {device}")
+    tell(f"Training on {device}, with {len(mnist.train.labels):,} images")
     resume, kept = None, options.checkpoint
-    if kept and (kept.exists() or jax.process_count() > 1):  # only the first sees the file
+    if kept and (kept.exists() or jax.process_count() > 1):  # only the first process sees the file
         resume = load_training(kept, config, mnist)
     if resume:
-        tell(f"Going on after epoch {resume[0].epoch}, from {kept}")
+        tell(f"Resuming after epoch {resume[0].epoch}, from {kept}")
 
     def on_epoch(state: "TrainState", history: "History") -> None:
-        done, seen = len(history.seconds), f"{history.train_accuracy[-1]:.1%} of the images right"
+        done, seen = len(history.seconds), f"training accuracy {history.train_accuracy[-1]:.1%}"
         bar.set_postfix_str(seen, refresh=False)
         bar.update(done - bar.n)
-        if bar.disable:  # where the output is no terminal, each epoch gets a line of its own
+        if bar.disable:  # if the output isn't a terminal, each epoch gets its own line
             tell(f"epoch {done} of {config.num_epochs}: {seen}")
         if kept and first:
             checkpoints.save_training(kept, state, history, config, mnist)
@@ -226,7 +226,7 @@ def run(options: argparse.Namespace, settings: dict[str, Any]) -> tuple[dict[str
     if not first:
         return {}, ""
     checkpoints.save_model(options.save, state.model, config)
-    tell(f"Saved the weights: {options.save}\n")
+    tell(f"Saved the weights to {options.save}\n")
     names = ("accuracy", "macro_precision", "macro_recall", "macro_f1")
     result = {name: getattr(judged.metrics, name) for name in names} | {
         "num_errors": judged.num_errors,

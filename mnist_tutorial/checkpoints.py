@@ -1,6 +1,7 @@
-"""Saving and loading: trained weights, unfinished training, compiled programs.
+"""Saves and loads trained weights, training runs to resume, and compiled programs.
 
-The first two are safetensors files: named arrays with the configuration as JSON, no code.
+The first two are safetensors files, which hold named arrays and the configuration as JSON, but
+no code.
 """
 
 import dataclasses
@@ -21,11 +22,11 @@ from mnist_tutorial.training import History, TrainState, create_state
 
 
 class CheckpointError(Exception):
-    """The file is absent, damaged, or made for another network."""
+    """The file is missing, damaged, or made for a different network."""
 
 
 def save_model(path: str | Path, trained: MLP, config: Config) -> None:
-    """Writes the weights of a network. The file appears complete or not at all."""
+    """Writes a network's weights to a file, which appears complete or not at all."""
     _save(path, _named(trained, "model."), config)
 
 
@@ -33,7 +34,7 @@ def load_model(path: str | Path) -> tuple[MLP, Config]:
     """Reads a network and the configuration it was made with.
 
     Raises:
-      CheckpointError: if the file is absent, damaged, or doesn't hold such a network.
+      CheckpointError: if the file is missing, damaged, or doesn't hold such a network.
     """
     arrays, config, _ = _read(path)
     return _fill(path, jax.eval_shape(create_model, config), arrays, "model."), config
@@ -42,37 +43,37 @@ def load_model(path: str | Path) -> tuple[MLP, Config]:
 def save_training(
     path: str | Path, state: TrainState, history: History, config: Config, data: Dataset
 ) -> None:
-    """Writes all that is needed to go on with the training later, with its history.
+    """Writes everything that is needed to resume training later, including its history.
 
-    The file holds the weights under the same names as `save_model`'s: both can be read
-    with `load_model`. It knows the data by their fingerprint.
+    The file holds the weights under the same names as `save_model`'s, so `load_model` can read
+    both. It recognises the data by their fingerprint.
     """
     _save(path, _named(state) | _named(history, "history."), config, data=fingerprint(data))
 
 
 def load_training(path: str | Path, config: Config, data: Dataset) -> tuple[TrainState, History]:
-    """Reads a training that was made with the same configuration and data.
+    """Reads a training run that was made with the same configuration and data.
 
-    Only `num_epochs` may differ: that is how a training goes on for longer.
+    Only `num_epochs` may differ, which is how you train for longer.
 
     Raises:
-      CheckpointError: if the file is absent, damaged, of another configuration or other data,
-        or past `config.num_epochs`.
+      CheckpointError: if the file is missing, damaged, made with a different configuration or
+        different data, or past `config.num_epochs`.
     """
     arrays, saved, made_with = _read(path)
     if dataclasses.replace(saved, num_epochs=config.num_epochs) != config:
         before, now = dataclasses.asdict(saved), dataclasses.asdict(config)
         changed = [name for name in now if now[name] != before[name] and name != "num_epochs"]
         raise CheckpointError(
-            f"{path} was made with another "
+            f"{path} was made with a different "
             + ", ".join(f"{name} ({before[name]}, now {now[name]})" for name in changed)
-            + "; choose another file to start from the beginning"
+            + "; choose a different file to start from the beginning"
         )
     state = _fill(path, jax.eval_shape(create_state, config), arrays)
     if state.epoch > config.num_epochs:
         raise CheckpointError(
-            f"{path} is {state.epoch} epochs old, more than num_epochs {config.num_epochs}; "
-            "choose another file, or more epochs"
+            f"{path} was trained for {state.epoch} epochs, more than num_epochs "
+            f"{config.num_epochs}; choose a different file, or more epochs"
         )
     nothing = np.zeros(())
     history = {name: arrays.get(f"history.{name}", nothing) for name in History._fields}
@@ -80,10 +81,10 @@ def load_training(path: str | Path, config: Config, data: Dataset) -> tuple[Trai
         dimensions = 2 if name == "update_loss" else 1
         fits = values.shape[:1] == (state.epoch,) and values.ndim == dimensions
         if not fits or values.dtype != np.float32:
-            raise CheckpointError(f"{path} holds no history of its {state.epoch} epochs: no {name}")
+            raise CheckpointError(f"{path} has no valid {name} for its {state.epoch} epochs")
     if made_with != fingerprint(data):
         raise CheckpointError(
-            f"{path} was made with other images or labels; choose another file to start "
+            f"{path} was made with different images or labels; choose a different file to start "
             "from the beginning"
         )
     return state, History(**history)
@@ -116,22 +117,22 @@ def _read(path: str | Path) -> tuple[dict[str, np.ndarray], Config, str | None]:
             metadata = file.metadata() or {}
             config = Config(**json.loads(metadata["config"]))
             arrays = {name: file.get_tensor(name) for name in file.keys()}
-        # What the configuration claims is built next: no more than the file can hold.
+        # The network is built next, so its configuration mustn't claim more than the file holds.
         layers, numbers = len(arrays), sum(array.size for array in arrays.values())
         sizes = (config.num_pixels, config.hidden_units, config.num_classes)
         if config.num_hidden_layers > layers or max(sizes) > numbers:
             raise ValueError(f"it is too small for {config}")
         return arrays, config, metadata.get("data")
     except FileNotFoundError:
-        raise CheckpointError(f"there is no file {path}") from None
+        raise CheckpointError(f"{path} doesn't exist") from None
     except (
         SafetensorError, OSError, KeyError, TypeError, ValueError, AttributeError, RecursionError
     ) as error:  # fmt: skip
-        raise CheckpointError(f"{path} holds no network of this tutorial ({error})") from error
+        raise CheckpointError(f"{path} holds no network from this tutorial ({error})") from error
 
 
 def _fill(path: str | Path, template: Any, arrays: dict[str, np.ndarray], prefix: str = "") -> Any:
-    """Fills the template with the arrays of the file, each checked."""
+    """Fills the template with the arrays of the file, and checks each of them."""
     leaves = []
     for name, wanted in _named(template, prefix).items():
         array = arrays.get(name)
@@ -141,6 +142,6 @@ def _fill(path: str | Path, template: Any, arrays: dict[str, np.ndarray], prefix
                 f"{path}: {name} must be {wanted.dtype}{list(wanted.shape)}, found {found}"
             )
         if not np.isfinite(array).all():
-            raise CheckpointError(f"{path}: {name} holds values that are not finite numbers")
+            raise CheckpointError(f"{path}: {name} holds values that aren't finite numbers")
         leaves.append(jax.numpy.asarray(array))
     return jax.tree.unflatten(jax.tree.structure(template), leaves)

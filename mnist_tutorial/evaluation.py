@@ -10,16 +10,16 @@ from mnist_tutorial.model import MLP, predict
 
 
 class Metrics(NamedTuple):
-    """What a confusion matrix says.
+    """Summarises a confusion matrix.
 
     Attributes:
-      accuracy: share of all answers that are right.
-      precision: (num_classes,) of the answers "k", the share that are k.
-      recall: (num_classes,) of the true k, the share that are answered "k".
-      f1: (num_classes,) harmonic mean of precision and recall.
+      accuracy: the fraction of all answers that are correct.
+      precision: (num_classes,) of the answers "k", the fraction that are k.
+      recall: (num_classes,) of the true k, the fraction that are answered "k".
+      f1: (num_classes,) the harmonic mean of precision and recall.
       macro_precision, macro_recall, macro_f1: plain means over the classes.
 
-    A share of nothing counts as 0, as in scikit-learn with `zero_division=0`.
+    A fraction of nothing counts as 0, as in scikit-learn with `zero_division=0`.
     """
 
     accuracy: float
@@ -32,14 +32,14 @@ class Metrics(NamedTuple):
 
 
 class Evaluation(NamedTuple):
-    """A network's answers to a set of examples.
+    """Holds a network's answers to a set of examples.
 
     Attributes:
       labels: (n,) the true class.
       probabilities: (n, num_classes) float32.
       predictions: (n,) the most probable class.
-      losses: (n,) float32, minus the log of the probability given to the truth.
-      confusion: (num_classes, num_classes) counts; rows are truth, columns answers.
+      losses: (n,) float32, minus the log of the probability given to the true class.
+      confusion: (num_classes, num_classes) counts; rows are true classes, columns are answers.
       metrics: what follows from `confusion`.
     """
 
@@ -62,34 +62,34 @@ class Evaluation(NamedTuple):
 
 
 def evaluate(model: MLP, examples: Examples) -> Evaluation:
-    """Lets a network answer examples and compares its answers with their labels.
+    """Runs a network on examples and compares its answers with their labels.
 
     Raises:
-      DataError: if there are no examples, pixels or labels are bad, or the images have another
-        size.
+      DataError: if there are no examples, pixels or labels are invalid, or the images have the
+        wrong size.
       FloatingPointError: if the network's weights are no longer numbers.
     """
     return evaluate_probabilities(predict(model, examples.images), examples.labels)
 
 
 def evaluate_probabilities(probabilities: ArrayLike, labels: np.ndarray) -> Evaluation:
-    """Compares answers with the truth.
+    """Compares answers with the true classes.
 
     Args:
       probabilities: (n, num_classes) float32.
       labels: (n,) integers.
 
     Raises:
-      DataError: if there are no examples, or a label names no class.
-      FloatingPointError: if a probability is not a number.
+      DataError: if there are no examples, or a label doesn't name a class.
+      FloatingPointError: if a probability isn't a number.
     """
     probabilities = np.asarray(probabilities)
     num_images, num_classes = probabilities.shape
     check_labels(labels, num_images, num_classes, "the set to evaluate")
     if not np.isfinite(probabilities).all():
         raise FloatingPointError(
-            "the network's answers are not numbers: its training diverged. Train it again with a "
-            "lower learning_rate"
+            "the network's answers aren't numbers, because its training diverged. Train it again "
+            "with a lower learning_rate"
         )
     predictions = probabilities.argmax(axis=1)
     true_probability = probabilities[np.arange(len(labels)), labels]
@@ -109,7 +109,7 @@ def confusion_matrix(labels: ArrayLike, predictions: ArrayLike, num_classes: int
       (num_classes, num_classes) integers: row = true class, column = answer.
 
     Raises:
-      DataError: if there is nothing to count, the lengths differ, or there is no such class.
+      DataError: if there is nothing to count, the lengths differ, or a class doesn't exist.
     """
     labels, predictions = np.asarray(labels), np.asarray(predictions)
     for name, classes in (("the list of labels", labels), ("the list of predictions", predictions)):
@@ -119,7 +119,7 @@ def confusion_matrix(labels: ArrayLike, predictions: ArrayLike, num_classes: int
 
 
 def metrics(confusion: np.ndarray) -> Metrics:
-    """Computes accuracy, precision, recall and F1 of a confusion matrix."""
+    """Computes accuracy, precision, recall and F1 from a confusion matrix."""
     right = np.diag(confusion)
     precision = _share(right, confusion.sum(axis=0))
     recall = _share(right, confusion.sum(axis=1))
@@ -142,7 +142,7 @@ def _share(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
 
 
 def wilson_interval(successes: int, trials: int, confidence: float = 0.95) -> tuple[float, float]:
-    """Computes where a true rate may lie, given what was counted (Wilson 1927).
+    """Computes where the true rate can be, given what was counted (Wilson 1927).
 
     Returns:
       The lowest and the highest plausible rate.
@@ -153,7 +153,7 @@ def wilson_interval(successes: int, trials: int, confidence: float = 0.95) -> tu
     from scipy.stats import binomtest  # slow to import
 
     if not 0 <= successes <= trials or trials == 0:
-        raise ValueError(f"{successes} successes of {trials} trials make no rate")
+        raise ValueError(f"can't compute a rate from {successes} successes in {trials} trials")
     low, high = binomtest(successes, trials).proportion_ci(confidence, method="wilson")
     return float(low), float(high)
 
@@ -165,7 +165,7 @@ def threshold_counts(
 
     Args:
       scores: (n,) how sure we are of "yes".
-      positive: (n,) bool, where "yes" is the truth.
+      positive: (n,) bool, True where "yes" is the true answer.
 
     Returns:
       True positives, false positives, false negatives, true negatives.
@@ -186,8 +186,8 @@ def calibration(evaluation: Evaluation, num_bins: int = 10) -> tuple[np.ndarray,
     """Compares how sure the network was with how often it was right.
 
     Returns:
-      For each bin of confidence that is not empty: mean confidence, share of right
-      answers, number of answers; each (bins,).
+      For each bin of confidence that isn't empty: the mean confidence, the fraction of correct
+      answers, and the number of answers; each (bins,).
     """
     confidence = evaluation.probabilities.max(axis=1)
     right = evaluation.predictions == evaluation.labels
@@ -199,18 +199,18 @@ def calibration(evaluation: Evaluation, num_bins: int = 10) -> tuple[np.ndarray,
 
 
 def report(evaluation: Evaluation) -> str:
-    """Writes what a person wants to read after training."""
+    """Summarises an evaluation for people to read."""
     total, errors, shares = evaluation.num_examples, evaluation.num_errors, evaluation.metrics
     low, high = wilson_interval(total - errors, total)
     classes = range(len(evaluation.confusion))
     lines = [
-        f"Accuracy         {shares.accuracy:.2%}: {errors:,} errors of {total:,} "
+        f"Accuracy         {shares.accuracy:.2%}: {errors:,} errors in {total:,} "
         f"(95% interval: {low:.2%} to {high:.2%})",
         f"Macro precision  {shares.macro_precision:.2%}",
         f"Macro recall     {shares.macro_recall:.2%}",
         f"Macro F1         {shares.macro_f1:.2%}",
         "",
-        "Confusion matrix (rows: the truth, columns: the answer)",
+        "Confusion matrix (rows: the true class, columns: the network's answer)",
         "   " + "".join(f"{k:>6}" for k in classes),
         *(f"{k:>3}" + "".join(f"{n:>6,}" for n in evaluation.confusion[k]) for k in classes),
     ]

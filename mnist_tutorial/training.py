@@ -1,4 +1,4 @@
-"""Chapter 5: the loss, one update, one epoch, and the whole training."""
+"""Chapter 5: the loss, one update, one epoch, and a whole training run."""
 
 import time
 from collections.abc import Callable
@@ -17,12 +17,12 @@ from mnist_tutorial.model import MLP, create_model, make_keys
 
 
 class TrainState(NamedTuple):
-    """All that training changes, enough to stop and go on as if nothing happened.
+    """Holds all that training changes, enough to stop and resume as if nothing had happened.
 
     Attributes:
       model: the network.
-      opt_state: what the optimizer remembers, here the momentum.
-      epoch: () int32, epochs done.
+      opt_state: what the optimiser remembers, here the momentum.
+      epoch: () int32, the number of epochs done.
     """
 
     model: MLP
@@ -30,22 +30,22 @@ class TrainState(NamedTuple):
     epoch: jax.Array
 
 
-# What an update is given, as `train_step` below, and what it makes of it: the new state, and
-# what was measured before it.
+# An update takes what `train_step` below takes, and returns the new state together with what was
+# measured before the update.
 Updated = tuple[TrainState, tuple[jax.Array, jax.Array]]
 Update = Callable[[TrainState, jax.Array, jax.Array, Config], Updated]
 Validate = Callable[[MLP, jax.Array, jax.Array], tuple[jax.Array, jax.Array]]
 
 
 class History(NamedTuple):
-    """What was seen while training; the first axis of each array is the epoch.
+    """Holds what was measured while training; the first axis of each array is the epoch.
 
     Attributes:
       update_loss: (epochs, updates) float32, the cross-entropy of each batch before its
-        update; here and below without L2's price.
+        update; here and below without the L2 penalty.
       train_loss, train_accuracy: (epochs,) float32, over the epoch's batches.
       validation_loss, validation_accuracy: (epochs,) float32, after the epoch; NaN
-        where there are no validation images.
+        if there are no validation images.
       seconds: (epochs,) float32, wall-clock time; the first includes compilation.
     """
 
@@ -77,7 +77,7 @@ def cross_entropy(logits: jax.Array, labels: jax.Array) -> jax.Array:
 
 
 def l2_penalty(model: nnx.Module) -> jax.Array:
-    """Computes half the sum of all squared weights, () float32; biases are free."""
+    """Computes half the sum of all squared weights, () float32; biases aren't penalised."""
     weights = jax.tree.leaves(nnx.state(model, nnx.Param))
     kernels = [array for array in weights if array.ndim > 1]
     return sum((jnp.sum(kernel**2) for kernel in kernels), jnp.float32(0)) / 2
@@ -86,7 +86,7 @@ def l2_penalty(model: nnx.Module) -> jax.Array:
 def loss_fn(
     model: MLP, images: jax.Array, labels: jax.Array, l2: float
 ) -> tuple[jax.Array, jax.Array]:
-    """Computes the number that training makes small, and the logits it was made from."""
+    """Computes the number that training makes small, and the logits it's computed from."""
     logits = model(images)
     return cross_entropy(logits, labels).mean() + l2 * l2_penalty(model), logits
 
@@ -100,7 +100,7 @@ def loss_and_accuracy(logits: jax.Array, labels: jax.Array) -> tuple[jax.Array, 
 def train_step(
     state: TrainState, images: jax.Array, labels: jax.Array, config: Config
 ) -> tuple[TrainState, tuple[jax.Array, jax.Array]]:
-    """Makes one update: look at a batch, guess, correct every weight a little.
+    """Makes one update: it looks at a batch, guesses, and corrects every weight a little.
 
     Args:
       images: (n, num_rows, num_columns), pixels from 0 to 255.
@@ -125,11 +125,11 @@ def train_epoch(
     config: Config,
     update: Update = train_step,
 ) -> Updated:
-    """Passes over all images once, in a new order, in one compiled call.
+    """Passes over all images once, in a new order and in one compiled call.
 
-    The order depends on `config.seed` and the epoch alone, so a stopped training
-    goes on with the batches it would have had. The last batch holds what is left.
-    `update` is what happens to each batch.
+    The order depends only on `config.seed` and the epoch, so training that was stopped
+    resumes with the batches it would have had. The last batch holds what is left.
+    `update` is applied to each batch.
 
     Returns:
       The new state, and (losses, accuracies) of all batches, each (updates,) float32.
@@ -149,7 +149,7 @@ def train_epoch(
 
 
 def batch_sizes(config: Config, num_images: int) -> np.ndarray:
-    """Counts the images in each update of an epoch: all alike but the last."""
+    """Counts the images in each update of an epoch; all but the last are equal."""
     sizes = np.full(config.updates_per_epoch(num_images), config.batch_size)
     sizes[-1] = num_images - sizes[:-1].sum()
     return sizes
@@ -157,13 +157,13 @@ def batch_sizes(config: Config, num_images: int) -> np.ndarray:
 
 @jax.jit
 def validate(model: MLP, images: jax.Array, labels: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Computes loss and accuracy of a network on images it is not trained on."""
-    model.eval()  # type: ignore[no-untyped-call]  # of a copy: compiled code changes no argument
+    """Computes a network's loss and accuracy on images it isn't trained on."""
+    model.eval()  # type: ignore[no-untyped-call]  # a copy; jit leaves its arguments alone
     return loss_and_accuracy(model(images), labels)
 
 
 def check_training(config: Config, data: Dataset) -> None:
-    """Checks that a network of this configuration can be trained on these data.
+    """Checks that a network with this configuration can be trained on these data.
 
     Raises:
       DataError: if images or labels don't fit the configuration.
@@ -190,21 +190,21 @@ def fit(
     """Trains a network until it has seen `config.num_epochs` epochs.
 
     Args:
-      data: what `load_mnist` returns; the test images are not touched.
-      resume: a training to go on with, which is used up. None starts a new network.
-      on_epoch: called after each epoch with the state and the history so far. The
-        state's arrays are used up by the next epoch: copy what is to be kept.
-      update: what happens to each batch; another one comes with its own new state, as
-        `resume=(state, None)`.
+      data: what `load_mnist` returns; the test images aren't touched.
+      resume: the training state to resume, which is used up; if None, a new network is made.
+      on_epoch: called after each epoch with the state and the history so far. The next
+        epoch uses up the state's arrays, so copy anything you want to keep.
+      update: the update to apply to each batch; if you pass your own, pass its initial state
+        too, as `resume=(state, None)`.
       validation_step: computes loss and accuracy on the validation images.
 
     Returns:
       The final state, and the history of all epochs.
 
     Raises:
-      DataError, ConfigError: as `check_training`.
-      FloatingPointError: if the loss is no longer a number; the message says which setting to
-        lower.
+      DataError, ConfigError: if `check_training` raises them.
+      FloatingPointError: if the loss is no longer a finite number; the message says which
+        settings to lower.
     """
     check_training(config, data)
     train, validation = jax.tree.map(jnp.asarray, (data.train, data.validation))
@@ -219,8 +219,8 @@ def fit(
         seen = (losses, *held_out, *jax.tree.leaves(nnx.state(state.model, nnx.Param)))
         if not all(np.isfinite(values).all() for values in seen):
             raise FloatingPointError(
-                f"the loss is no longer a number in epoch {len(epochs) + 1}: the steps are "
-                f"too large. Lower learning_rate ({config.learning_rate}), momentum "
+                f"the loss is no longer a finite number in epoch {len(epochs) + 1}, because the "
+                f"steps are too large. Lower learning_rate ({config.learning_rate}), momentum "
                 f"({config.momentum}) or init_scale ({config.init_scale})"
             )
         means = [np.average(values, weights=sizes) for values in (losses, accuracies)]

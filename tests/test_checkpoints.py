@@ -64,7 +64,7 @@ def test_a_kept_training_can_be_read_as_weights(tmp_path, few):
 def test_a_training_of_another_configuration_is_refused(tmp_path, few):
     save_training(tmp_path / "training", *fit(SMALL, few), SMALL, few)
     other = dataclasses.replace(SMALL, learning_rate=0.1, seed=1)
-    with pytest.raises(CheckpointError, match=r"another seed \(123, now 1\), learning_rate"):
+    with pytest.raises(CheckpointError, match=r"different seed \(123, now 1\), learning_rate"):
         load_training(tmp_path / "training", other, few)
 
 
@@ -83,7 +83,7 @@ def rewrite(path, change=None, metadata=None):
          r"model.hidden.bias must be float32\[16\], found float32\[3\]"),
         (lambda a: a.update({"model.hidden.bias": np.zeros(16)}), "found float64"),
         (lambda a: a.pop("model.output.kernel"), "model.output.kernel must be .* found nothing"),
-        (lambda a: a["model.hidden.kernel"].fill(np.nan), "not finite numbers"),
+        (lambda a: a["model.hidden.kernel"].fill(np.nan), "aren't finite numbers"),
     ],
 )  # fmt: skip
 def test_weights_that_do_not_fit_are_refused(tmp_path, change, words):
@@ -103,14 +103,14 @@ def test_a_file_without_a_good_configuration_is_refused(tmp_path, metadata):
     path = tmp_path / "model"
     save_model(path, create_model(SMALL), SMALL)
     rewrite(path, metadata=metadata)
-    with pytest.raises(CheckpointError, match="holds no network of this tutorial"):
+    with pytest.raises(CheckpointError, match="holds no network"):
         load_model(path)
 
 
 @pytest.mark.parametrize("content", [b"", b"not a file of weights", b"\xff" * 100])
 def test_damaged_files_are_refused(tmp_path, content):
     (tmp_path / "model").write_bytes(content)
-    with pytest.raises(CheckpointError, match="holds no network of this tutorial"):
+    with pytest.raises(CheckpointError, match="holds no network"):
         load_model(tmp_path / "model")
 
 
@@ -118,19 +118,19 @@ def test_a_truncated_file_is_refused(tmp_path):
     path = tmp_path / "model"
     save_model(path, create_model(SMALL), SMALL)
     path.write_bytes(path.read_bytes()[:-10])
-    with pytest.raises(CheckpointError, match="holds no network of this tutorial"):
+    with pytest.raises(CheckpointError, match="holds no network"):
         load_model(path)
 
 
 def test_an_absent_file_is_named(tmp_path):
-    with pytest.raises(CheckpointError, match="there is no file .*nothing"):
+    with pytest.raises(CheckpointError, match="nothing doesn't exist"):
         load_model(tmp_path / "nothing")
 
 
 def test_a_training_past_the_epochs_asked_for_is_refused(tmp_path, few):
     path = tmp_path / "training"
     save_training(path, *fit(SMALL, few), SMALL, few)
-    with pytest.raises(CheckpointError, match="2 epochs old, more than num_epochs 1"):
+    with pytest.raises(CheckpointError, match="2 epochs, more than num_epochs 1"):
         load_training(path, dataclasses.replace(SMALL, num_epochs=1), few)
 
 
@@ -144,7 +144,7 @@ def test_a_training_without_its_history_is_refused(tmp_path, few):
     path = tmp_path / "training"
     save_training(path, *fit(SMALL, few), SMALL, few)
     rewrite(path, lambda arrays: arrays.pop("history.seconds"))
-    with pytest.raises(CheckpointError, match="holds no history of its 2 epochs"):
+    with pytest.raises(CheckpointError, match="no valid seconds for its 2 epochs"):
         load_training(path, SMALL, few)
 
 
@@ -153,5 +153,5 @@ def test_a_training_on_other_data_is_not_gone_on_with(tmp_path, few):
     save_training(path, *fit(SMALL, few), SMALL, few)
     labels = np.roll(few.train.labels, 1)
     other = few._replace(train=few.train._replace(labels=labels))
-    with pytest.raises(CheckpointError, match="made with other images or labels"):
+    with pytest.raises(CheckpointError, match="different images or labels"):
         load_training(path, SMALL, other)

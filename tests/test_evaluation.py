@@ -82,7 +82,7 @@ def test_wilson_interval_solves_its_equation():
 
 @pytest.mark.parametrize("successes, trials", [(0, 0), (2, 1), (-1, 5)])
 def test_no_rate_without_trials(successes, trials):
-    with pytest.raises(ValueError, match=f"{successes} successes of {trials} trials"):
+    with pytest.raises(ValueError, match=f"{successes} successes in {trials} trials"):
         wilson_interval(successes, trials)
 
 
@@ -135,7 +135,7 @@ def test_a_certain_and_wrong_answer_has_a_finite_loss():
 
 def test_report_says_what_was_counted(evaluation):
     text = report(evaluation)
-    assert f"{evaluation.num_errors} errors of 200 (95% interval:" in text
+    assert f"{evaluation.num_errors} errors in 200 (95% interval:" in text
     assert f"Macro F1         {evaluation.metrics.macro_f1:.2%}" in text
     rows = [[int(n.replace(",", "")) for n in line.split()[1:]] for line in text.split("\n")[-10:]]
     np.testing.assert_array_equal(rows, evaluation.confusion)

@@ -129,7 +129,7 @@ def test_parity_counts_answers_and_finds_the_largest_difference():
 
 @pytest.mark.parametrize(
     "weights, words",
-    [("absent", "there is no file"), ("damaged", "holds no network of this tutorial")],
+    [("absent", "doesn't exist"), ("damaged", "holds no network")],
 )
 def test_weights_that_cannot_be_read_give_one_line_and_code_1(tmp_path, capsys, weights, words):
     (tmp_path / "damaged").write_bytes(b"no weights")

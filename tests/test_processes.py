@@ -124,7 +124,7 @@ def test_the_others_end_with_a_message_within_a_minute(killed):
 
 def test_a_training_gone_on_with_is_bit_exact(killed, undisturbed):
     folder, total, deaths = killed
-    assert f"Going on after epoch {deaths[-1][1]}, from c" in (folder / "0.err").read_text()
+    assert f"Resuming after epoch {deaths[-1][1]}, from c" in (folder / "0.err").read_text()
     expected, arrays = (
         safetensors.numpy.load_file(f / "c") for f in (undisturbed[0] / "0", folder / "0")
     )
@@ -162,7 +162,7 @@ def test_the_first_process_alone_speaks_and_writes(undisturbed):
     result = json.loads((folder / "0.out").read_text())
     assert result["config"]["hidden_units"] == 16
     assert (folder / "1.out").read_text() == ""
-    assert "2 devices, processes: 2" in (folder / "0.err").read_text()
+    assert "2 devices (cpu, processes: 2)" in (folder / "0.err").read_text()
     assert "epoch" not in (folder / "1.err").read_text()
     assert sorted(path.name for path in (folder / "0").iterdir()) == ["c", "w"]
     assert not any((folder / "1").iterdir())
@@ -213,8 +213,8 @@ def test_a_process_that_fails_by_itself_says_why_and_nothing_of_others(tmp_path)
             ["--distributed", "--coordinator", "a:1", "--num-processes", "2", "--process-id", "2"],
             "--process-id must be from 0 to 1 (one less than --num-processes), got 2",
         ),
-        (["--distributed", "--recipe", "fast"], "--distributed needs the recipe original"),
-        (["--all-devices", "--recipe", "fast"], "--all-devices needs the recipe original"),
+        (["--distributed", "--recipe", "fast"], "--distributed works only with --recipe original"),
+        (["--all-devices", "--recipe", "fast"], "--all-devices works only with --recipe original"),
     ],
 )
 def test_what_does_not_fit_together_is_said_at_once(arguments, words, capsys):
@@ -237,6 +237,6 @@ def test_all_devices_of_one_process(tmp_path, capsys):
     assert main([*SMALL, "--num-epochs", "1", *paths]) == 0
     assert main([*SMALL, "--num-epochs", "2", *paths]) == 0
     captured = capsys.readouterr()
-    assert "processes: 1" in captured.err and "Going on after epoch 1" in captured.err
+    assert "processes: 1" in captured.err and "Resuming after epoch 1" in captured.err
     history = safetensors.numpy.load_file(tmp_path / "c")["history.update_loss"]
     assert history.shape == (2, 32)

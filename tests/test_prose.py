@@ -74,10 +74,7 @@ chapters/going-further/more-than-one-device.ipynb
 chapters/going-further/other-data.ipynb
 chapters/going-further/out-of-the-notebook.ipynb
 chapters/going-further/plain-jax.ipynb
-mnist_tutorial/__main__.py
 mnist_tutorial/book/exercises.py
-mnist_tutorial/checkpoints.py
-mnist_tutorial/evaluation.py
 mnist_tutorial/further/convolution.py
 mnist_tutorial/further/own_data.py
 mnist_tutorial/further/plain.py
@@ -86,7 +83,6 @@ mnist_tutorial/scale/devices.py
 mnist_tutorial/scale/processes.py
 mnist_tutorial/serving/export.py
 mnist_tutorial/serving/service.py
-mnist_tutorial/training.py
 """.split()
 
 

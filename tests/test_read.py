@@ -110,7 +110,7 @@ def test_weights_of_another_network_are_named(at_home, capsys):
     assert main(["read", "sheets", "--weights", "three.safetensors"]) == 1
     assert "three.safetensors is a network for 3 classes" in capsys.readouterr().err
     assert main(["read", "sheets", "--weights", "absent.safetensors"]) == 1
-    assert "there is no file absent.safetensors" in capsys.readouterr().err
+    assert "absent.safetensors doesn't exist" in capsys.readouterr().err
 
 
 def test_without_weights_a_network_is_trained_and_named(at_home, capsys):

@@ -100,7 +100,7 @@ def on_all_devices() -> tuple[Callable[..., Any], Callable[..., Any], Callable[.
         lambda config, data, *rest: devices.fit(config, data, mesh, *rest),
         lambda model, examples: devices.evaluate(model, examples, mesh),
         load_training,
-        f"{kind}: {mesh.size} devices, processes: {jax.process_count()}",
+        f"{mesh.size} devices ({kind}, processes: {jax.process_count()})",
     )
 
 
