@@ -46,8 +46,7 @@ def make_parser() -> argparse.ArgumentParser:
         "how to train: original (the original's values, and the default), fast (a few seconds) or "
         "better (as well as this network can be taught); the settings below override the recipe's"
     )
-    names = ("original", "fast", "better")
-    option("--recipe", choices=names, default="original", help=help)
+    option("--recipe", choices=["original", "fast", "better"], default="original", help=help)
     processes.add_options(parser)
     settings = parser.add_argument_group("the tutorial's settings")
     for field in dataclasses.fields(Config):

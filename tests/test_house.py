@@ -8,6 +8,7 @@ import importlib.metadata
 import os
 import subprocess
 import sys
+import tokenize
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,25 @@ def test_the_top_floor_holds_the_chapters_modules_and_nothing_else():
     assert {path.stem for path in PACKAGE.glob("*.py")} == {"__init__", *CORE}
     folders = {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
     assert folders == set(ROOMS)
+
+
+def lines_of_code(path: Path) -> int:
+    """Counts the lines that hold more than a comment or a docstring."""
+    starts = {tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT}
+    lines, opens = set(), True
+    with tokenize.open(path) as file:
+        for token in tokenize.generate_tokens(file.readline):
+            if token.type in (tokenize.COMMENT, tokenize.NL):
+                continue
+            docstring = opens and token.type == tokenize.STRING
+            opens = token.type in starts
+            if not opens and not docstring:
+                lines |= {*range(token.start[0], token.end[0] + 1)}
+    return len(lines) - 1  # the end of the file is a token as well
+
+
+def test_the_core_can_be_read_in_an_evening():
+    assert sum(map(lines_of_code, PACKAGE.glob("*.py"))) < 900
 
 
 @pytest.mark.parametrize("name", CORE)
