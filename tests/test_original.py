@@ -182,3 +182,11 @@ def test_what_is_stored_is_a_whole_fair_measurement():
     assert f"{medians(ORIGINAL)['lowest']:.2%}" in claim()[1]
     assert original.render(found).count(ORIGINAL) > 2
     assert "answers" not in MEASURED.read_text()
+
+
+def test_readme_says_what_was_measured():
+    said = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert f"Measured on {measured()['date']}" in said
+    for program in (ORIGINAL, OURS):
+        found = medians(program)
+        assert f"{found['accuracy']:.2%} in {found['wall_seconds']:.0f}" in " ".join(said.split())
