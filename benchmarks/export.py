@@ -234,7 +234,7 @@ async def refused(port: int, images: np.ndarray) -> dict[str, list]:
     many = images[: service.MAX_IMAGES + 1].tolist()
     cases = {
         "a pixel of 256": (json.dumps({"images": wrong}).encode(), JSON),
-        "an image of 27 × 28 pixels": (png(images[0, 1:]), PNG),
+        "a sheet with nothing on it": (png(np.full((300, 400), 255, np.uint8)), PNG),
         "half a file": (png(images[0])[:100], PNG),
         f"{len(many)} images at once": (json.dumps({"images": many}).encode(), JSON),
         f"{service.MAX_BODY + 1:,} bytes": (bytes(service.MAX_BODY + 1), PNG),

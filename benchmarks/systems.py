@@ -32,7 +32,7 @@ from mnist_tutorial.serving.export import RESULTS, compare, export
 
 ROOT = Path(__file__).parents[1]
 NUM_TASKS = 20  # that the images are cut into
-NUM_WORKERS, COPIES = (1, 2), (1, 10)  # of the Spark cluster, and of the test images
+NUM_WORKERS, COPIES = (1, 2), (1, 100)  # of the Spark cluster, and of the test images
 JAVA_IMAGES = 1_000
 STEADY, PAUSE = 300, 0.05  # images that are sent one by one, and the seconds between two
 SYSTEMS = RESULTS.with_name("systems.json")
