@@ -162,6 +162,17 @@ def test_a_stopped_measurement_resumes_and_runs_alternate(tmp_path, monkeypatch,
     assert original.discordant(runs) == np.zeros((4, 4)).tolist()
 
 
+def test_without_images_it_says_how_to_give_some(monkeypatch, capsys):
+    def timed(command):
+        raise RuntimeError("java.net.UnknownHostException: example.org")
+
+    for name, instead in {"missing": lambda: "", "build": lambda: None, "timed": timed}.items():
+        monkeypatch.setattr(original, name, instead)
+    monkeypatch.setattr(original, "KEPT", ROOT / "nowhere")
+    assert original.main(["--rounds", "1", "--seeds", "1"]) == 1
+    assert "UnknownHostException: example.org\nGive it" in capsys.readouterr().err
+
+
 def test_images_answered_differently_are_counted_for_each_pair():
     runs = [{"answers": answers} for answers in ("0123", "0124", "9124")]
     assert original.discordant(runs) == [[0, 1, 2], [1, 0, 1], [2, 1, 0]]

@@ -35,6 +35,7 @@ from mnist_tutorial.further.original import MEASURED, ORIGINAL, OURS, in_our_wor
 PROJECT = Path(__file__).parent
 BUILD = PROJECT.parents[1] / "_build" / "original"
 RUNS = BUILD / "runs.json"
+KEPT = Path.home() / ".deeplearning4j/data/MNIST"  # where Deeplearning4j has long put them
 # The four files of MNIST with the MD5 that Deeplearning4j asks of its own download.
 FILES = {
     "train-images-idx3-ubyte": "f68b3c2dcbeaaa9fbdd348bbdeb94873",
@@ -313,7 +314,9 @@ def main(arguments: list[str] | None = None) -> int:
         "--originals",
         type=Path,
         metavar="DIR",
-        help="folder of MNIST's four packed files; without it, Deeplearning4j downloads its own",
+        default=KEPT if all((KEPT / f"{name}.gz").is_file() for name in FILES) else None,
+        help=f"folder of MNIST's four packed files, {KEPT} if they are there; without them, "
+        "Deeplearning4j downloads its own",
     )
     parser.add_argument("--seeds", type=int, default=5, help="how many: 123, then 1, 2, ...")
     parser.add_argument("--rounds", type=int, default=3, help="how often seed 123 is trained")
@@ -341,7 +344,13 @@ def main(arguments: list[str] | None = None) -> int:
             build()
             if not options.originals:
                 tell("Deeplearning4j downloads the images")
-                timed(java_command(folder, Config(num_epochs=1), 128))
+                try:
+                    timed(java_command(folder, Config(num_epochs=1), 128))
+                except RuntimeError as error:
+                    raise RuntimeError(
+                        f"Deeplearning4j got no images: {error}\n"
+                        "Give it the four packed files of MNIST with --originals DIR"
+                    ) from error
             runs = compare(folder, seeds, options.epochs, options.images, tell)
     except (ValueError, RuntimeError) as error:
         tell(str(error))
