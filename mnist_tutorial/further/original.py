@@ -150,16 +150,3 @@ def differences() -> dict[str, float]:
             elif first["program"] != second["program"] and first["seed"] == second["seed"]:
                 groups.setdefault("both", []).append(counts[i][j])
     return {name: statistics.median(several) for name, several in groups.items()}
-
-
-def claim() -> list[str]:
-    """Makes the row of chapter 7's table: what was claimed, what was measured, and where."""
-    its, ours = medians(ORIGINAL), medians(OURS)
-    seeds = {run["seed"] for run in measured()["runs"]}
-    return [
-        "97.1% accuracy, after several minutes",
-        f"its own program, run here with {len(seeds)} seeds: {its['lowest']:.2%} to "
-        f"{its['highest']:.2%}, with {its['cpu_seconds'] / ours['cpu_seconds']:.1f} times the "
-        "processor time of ours",
-        "[the original](going-further/the-original.ipynb)",
-    ]
