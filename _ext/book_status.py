@@ -41,12 +41,13 @@ class Status(SphinxDirective):
             "",
             *rows(("Software", "Version"), packages),
             "",
-            "Seconds that each chapter took when all were last run and stored, start included:",
+            "Seconds that each chapter took when it was last run and stored, its start included:",
             "",
             *rows(("Chapter", "Seconds"), [*run, ("**Together**", str(sum(seconds.values())))]),
             "",
-            "What a reader's browser fetches to show a page, compressed as web servers do. Figures "
-            "further down come when they are near; the parts that answer bring their own data.",
+            "What a browser fetches to show the top of each page, compressed as web servers do it. "
+            "Figures further down are fetched when you come near them, and interactive parts fetch "
+            "their own data.",
         ]
         box = nodes.container()
         self.state.nested_parse(StringList(lines), self.content_offset, box)
