@@ -1,9 +1,9 @@
-"""The network outside the notebook, measured: `.venv-extras/bin/python -m benchmarks.export`.
+"""Measures the network outside the notebook: `.venv-extras/bin/python -m benchmarks.export`.
 
-Exports the tutorial's network and holds every way out against the network itself, on all test
-images: the files, a Spark job in its local mode, and the HTTP service over loopback, which is
-also put under load and asked for what it refuses. With `--save`, what was measured goes into
-the package, where the chapter reads it; `--ways service` measures the service anew and keeps the
+Exports the tutorial's network and compares every way out with the network itself, on all test
+images: the files, a Spark job in its local mode, and the HTTP service over loopback. The service is
+also put under load, and sent what it should refuse. With `--save`, what was measured goes into the
+package, where the chapter reads it; `--ways service` measures only the service again and keeps the
 rest. `make test-extras` makes the environment; Spark needs Java 17 or later.
 """
 
@@ -46,16 +46,16 @@ from mnist_tutorial.serving.export import (
 
 PACKAGES = ("jax", "numpy", "onnx", "onnxruntime", "pyspark", "pyarrow", "starlette", "uvicorn")
 JSON, PNG = "application/json", "image/png"
-BATCHES = (1, 7, 1_000, 10_000)  # images that the one StableHLO file is given at a time
-NUM_FILES = 5  # that Spark finds
-CONNECTIONS = (1, 8, 64)  # that ask at the same time
-ROUNDS, REQUESTS = 3, 1_000  # of the load; in each, every number of connections asks so often
+BATCHES = (1, 7, 1_000, 10_000)  # images that the StableHLO file is given at a time
+NUM_FILES = 5  # files that Spark finds
+CONNECTIONS = (1, 8, 64)  # connections that ask at the same time
+ROUNDS, REQUESTS = 3, 1_000  # in each round, every number of connections makes that many requests
 WAYS = ("files", "spark", "service")
 CROWD = 300  # connections, more than the service takes
 
 
 def configuration() -> dict:
-    """What decides the results: of the network, the programs, the service and the load."""
+    """Lists what decides the results: of the network, the programs, the service and the load."""
     limits = ("BODY", "IMAGES", "BATCH", "WAITING", "CONNECTIONS")
     found = {
         "config": dataclasses.asdict(Config()),
@@ -74,7 +74,7 @@ def configuration() -> dict:
 
 
 def about(num_images: int) -> dict:
-    """What was measured with what, as it is stored."""
+    """Describes what was measured and with what, as it is stored."""
     return {
         "num_images": num_images,
         "versions": {name: importlib.metadata.version(name) for name in PACKAGES},
@@ -86,7 +86,7 @@ def about(num_images: int) -> dict:
 
 
 def kept(told: dict) -> dict:
-    """What is stored already, where it was measured with the same; `told` otherwise."""
+    """Returns what is stored already if it was measured with the same, otherwise `told`."""
     if not RESULTS.exists():
         return told
     stored = measured()
@@ -95,14 +95,14 @@ def kept(told: dict) -> dict:
 
 
 def png(image: np.ndarray) -> bytes:
-    """One image, (rows, columns) uint8, as a file."""
+    """Makes one image, (rows, columns) uint8, a PNG file."""
     file = io.BytesIO()
     Image.fromarray(image).save(file, "PNG")
     return file.getvalue()
 
 
 def measure_spark(network: Path, images: np.ndarray, expected: np.ndarray) -> dict:
-    """The job as a process of its own, on Parquet files that are written here."""
+    """Runs the job in its own process, on Parquet files that are written here."""
     import pyarrow
     import pyarrow.parquet
 
@@ -129,7 +129,7 @@ def measure_spark(network: Path, images: np.ndarray, expected: np.ndarray) -> di
         raise RuntimeError("the Spark job lost images")
     found = np.array(table["probabilities"].to_pylist(), np.float32)
     if table["digit"].to_pylist() != found.argmax(axis=1).tolist():
-        raise RuntimeError("the Spark job's digits are not those of its probabilities")
+        raise RuntimeError("the Spark job's digits aren't those of its probabilities")
     return {
         "said": done.stdout.strip(),
         "files_written": len(parts),
@@ -140,7 +140,7 @@ def measure_spark(network: Path, images: np.ndarray, expected: np.ndarray) -> di
 
 @contextmanager
 def serving(network: Path, *options: str) -> Iterator[int]:
-    """The service as a process of its own. Yields its port."""
+    """Runs the service in its own process. Yields its port."""
     command = [sys.executable, service.__file__, str(network), "--port", "0", *options]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
@@ -157,7 +157,7 @@ def serving(network: Path, *options: str) -> Iterator[int]:
 
 
 class Connection:
-    """One kept-alive connection: a request as bytes, an answer as status and body.
+    """Keeps one connection alive. Takes a request as bytes; answers with status and body.
 
     It does little, so that the load test measures the service and not the client.
     """
@@ -183,13 +183,13 @@ class Connection:
 
 
 async def load(port: int, bodies: list[bytes], kind: str, connections: int) -> dict:
-    """Puts the service under load: each connection asks again as soon as it is answered.
+    """Puts the service under load; each connection asks again as soon as it is answered.
 
     Args:
       bodies: the requests, which the connections take in turn.
 
     Returns:
-      `answers` of the requests in their order, and what was measured.
+      `answers` to the requests in their order, and what was measured.
     """
     numbers = iter(range(len(bodies)))
     answers: list[dict] = [{} for _ in bodies]
@@ -228,7 +228,7 @@ async def load(port: int, bodies: list[bytes], kind: str, connections: int) -> d
 
 
 async def refused(port: int, images: np.ndarray) -> dict[str, list]:
-    """What is sent against the rules, and the status and words that come back."""
+    """Sends what is against the rules, and returns the status and words that come back."""
     wrong = images[:1].tolist()
     wrong[0][3][5] = 256
     many = images[: service.MAX_IMAGES + 1].tolist()
@@ -250,7 +250,7 @@ async def refused(port: int, images: np.ndarray) -> dict[str, list]:
 
 
 async def crowd(port: int, body: bytes, connections: int) -> dict[str, int]:
-    """So many at once, more than the service takes: how often each status came back."""
+    """Asks over more connections than the service takes, and counts each status."""
     everybody = [await Connection().open(port) for _ in range(connections)]
     found = await asyncio.gather(*(each.ask(body, PNG) for each in everybody))
     for each in everybody:
@@ -260,10 +260,10 @@ async def crowd(port: int, body: bytes, connections: int) -> dict[str, int]:
 
 
 def measure_service(network: Path, images: np.ndarray, expected: np.ndarray) -> dict:
-    """The service under load, then all test images at once, then what it refuses.
+    """Measures the service under load, then with all test images, then with what it refuses.
 
-    The load goes to the service with its batches and, in turn, to one with batches of one image,
-    so that what else happens on this machine happens to both. The middle round counts.
+    The load goes in turn to the service with its usual batches and to one with batches of one
+    image, so that whatever else this machine does affects both. The median round counts.
     """
     parities = []
 
@@ -275,12 +275,12 @@ def measure_service(network: Path, images: np.ndarray, expected: np.ndarray) -> 
         return run
 
     files = [png(image) for image in images[: ROUNDS * REQUESTS]]
-    others = os.getloadavg()[0]  # programs that want a core, before ours do
+    others = os.getloadavg()[0]  # programs that want a core, before ours start
     rounds: dict[tuple[int, int], list[dict]] = {}
     with serving(network) as port, serving(network, "--max-batch", "1") as alone:
         ports = {service.MAX_BATCH: port, 1: alone}
         for each in ports.values():
-            ask(each, files[:100], PNG, 0, 1)  # what happens once has happened
+            ask(each, files[:100], PNG, 0, 1)  # so that what happens only once is over
         for first in range(0, ROUNDS * REQUESTS, REQUESTS):
             bodies = files[first : first + REQUESTS]
             for number in CONNECTIONS:
@@ -314,7 +314,7 @@ def measure_service(network: Path, images: np.ndarray, expected: np.ndarray) -> 
 def measure_files(
     folder: Path, parities: dict[str, Parity], images: np.ndarray, expected: np.ndarray
 ) -> dict:
-    """The exported files: their bytes and parities, and of the program that of each batch."""
+    """Lists the files' bytes and parities, and the parity of the program for each batch."""
     found: dict = {path.name: {"bytes": path.stat().st_size} for path in sorted(folder.iterdir())}
     for name, parity in parities.items():
         found[f"mnist.{name}"]["parity"] = parity._asdict()
@@ -331,10 +331,10 @@ def main(arguments: list[str] | None = None) -> None:
         description=__doc__.splitlines()[0],
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
-    parser.add_argument("--images", type=int, default=10_000, help="so many test images")
+    parser.add_argument("--images", type=int, default=10_000, help="number of test images")
     parser.add_argument("--ways", nargs="+", choices=WAYS, default=WAYS, help="measure only these")
     parser.add_argument(
-        "--save", action="store_true", help=f"write {RESULTS.name}; keep what else is in it"
+        "--save", action="store_true", help=f"write to {RESULTS.name}, and keep the rest of it"
     )
     options = parser.parse_args(arguments)
     config = Config()
@@ -343,7 +343,7 @@ def main(arguments: list[str] | None = None) -> None:
     if options.save and len(images) != len(data.test.images):
         parser.error("--save needs all test images")
     if len(images) < ROUNDS * REQUESTS and "service" in options.ways:
-        parser.error(f"the service is asked about {ROUNDS * REQUESTS} images, got {len(images)}")
+        parser.error(f"the service needs {ROUNDS * REQUESTS} images, got {len(images)}")
     model = load_or_train(config, data)[0].model
     expected = np.asarray(predict(model, images))
     result = about(len(images))
@@ -366,14 +366,14 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def render(result: dict) -> str:
-    """The result as text tables."""
+    """Renders the result as text tables."""
     files = result.get("files", {})
     parities = {name: file["parity"] for name, file in files.items() if "parity" in file}
     parities |= {way: result[way]["parity"] for way in ("spark", "service") if way in result}
     lines = [f"{result['num_images']:,} test images"]
     lines += [
         f"{name:18}{parity['num_different']} answers differ, "
-        f"probabilities by {parity['difference']:.1e} at most"
+        f"and probabilities differ by at most {parity['difference']:.1e}"
         for name, parity in parities.items()
     ]
     if "spark" in result:
@@ -385,7 +385,7 @@ def render(result: dict) -> str:
     lines += [
         "",
         f"{'connections':>11}{'max batch':>11}{'requests/s':>12}{'images/s':>10}"
-        f"{'median ms':>11}{'p99 ms':>9}{'images a batch':>16}",
+        f"{'median ms':>11}{'p99 ms':>9}{'images per batch':>18}",
     ]
     for run in [
         *served["runs"],
@@ -394,7 +394,7 @@ def render(result: dict) -> str:
         lines.append(
             f"{run['connections']:11}{run['max_batch']:11}{run['requests_per_second']:12,.0f}"
             f"{run['images_per_second']:10,.0f}{run['median_ms']:11.1f}{run['p99_ms']:9.1f}"
-            f"{run['images_per_batch']:16.1f}"
+            f"{run['images_per_batch']:18.1f}"
         )
     lines.append("")
     lines += [f"{status} to {name}: {said}" for name, (status, said) in served["refused"].items()]

@@ -1,8 +1,8 @@
-"""How accurate after how many seconds: `python -m benchmarks.recipes`.
+"""Measures how accurate each recipe is after how many seconds: `python -m benchmarks.recipes`.
 
-Trains by the original's figures and by each recipe, several seeds, in turn; and once more with
-all images normalised first. The test images are opened once, at the end of each training. With
-`--save`, what was measured goes into the package, where chapter 7 and the going-further page
+Trains with the original's values and with each recipe, in turn, for several seeds, and once more
+with all images normalised first. The test images are opened once, at the end of each training run.
+With `--save`, what was measured goes into the package, where chapter 7 and the going-further page
 read it.
 """
 
@@ -29,7 +29,7 @@ TAUGHT = RECIPES | {"normalised": DESKEWED}
 
 
 def trainings(variables: dict) -> dict[str, Callable]:
-    """For each recipe, how to train by it; `variables` are changed in all of them."""
+    """Says for each recipe how to train with it; `variables` are changed in all of them."""
     methods: dict[str, Callable] = {"original": partial(fit, Config(**variables))}
     for name, recipe in TAUGHT.items():
         methods[name] = partial(
@@ -39,7 +39,7 @@ def trainings(variables: dict) -> dict[str, Callable]:
 
 
 def measure(name: str, train: Callable, data: Dataset) -> dict:
-    """Trains once; the first epoch's seconds hold the compilation, and any normalising."""
+    """Trains once; the first epoch's seconds include the compilation, and any normalising."""
     start = time.perf_counter()
     if name == "normalised":
         data = Dataset(*map(deskew, data))
@@ -60,10 +60,10 @@ def main(arguments: list[str] | None = None) -> None:
     )
     parser.add_argument("--seeds", nargs="+", type=int, default=[123, 1, 2, 3, 4])
     parser.add_argument("--num-validation", type=int, default=5_000)
-    parser.add_argument("--epochs", type=int, help="instead of each recipe's own")
+    parser.add_argument("--epochs", type=int, help="epochs instead of each recipe's own")
     parser.add_argument("--recipes", nargs="+", choices=["original", *TAUGHT])
     parser.add_argument("--save", action="store_true", help=f"write {MEASURED.name}")
-    parser.add_argument("--json", action="store_true", help="print one JSON object only")
+    parser.add_argument("--json", action="store_true", help="print only a JSON object")
     options = parser.parse_args(arguments)
     runs: dict[str, list[dict]] = {}
     for seed in options.seeds:
@@ -90,11 +90,11 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def render(result: dict) -> str:
-    """The result as a text table."""
+    """Renders the result as a text table."""
     lines = [
         f"{result['num_train']:,} training images",
         f"{'recipe':13}{'seeds':>6}{'test accuracy, mean':>22}{'sd':>8}"
-        f"{'seconds':>9}{'compiled':>10}{'to 97.1 %':>11}{'to 99 %':>9}",
+        f"{'seconds':>9}{'compiled':>10}{'to 97.1%':>11}{'to 99%':>9}",
     ]
     for name, runs in result["runs"].items():
         test = 100 * np.array([run["test_accuracy"] for run in runs])
@@ -103,7 +103,7 @@ def render(result: dict) -> str:
         steps = np.diff(seconds, axis=1)
         compiled = np.median(steps) * seconds.shape[1] if steps.size else np.nan
         lines.append(
-            f"{name:13}{len(runs):6}{test.mean():20.2f} %{spread:8.2f}"
+            f"{name:13}{len(runs):6}{test.mean():21.2f}%{spread:8.2f}"
             f"{np.median(seconds[:, -1]):9.1f}{compiled:10.1f}"
             f"{_reached(runs, 0.971):>11}{_reached(runs, 0.99):>9}"
         )
@@ -111,7 +111,7 @@ def render(result: dict) -> str:
 
 
 def _reached(runs: list[dict], accuracy: float) -> str:
-    """Median seconds until that validation accuracy, or – where not all seeds get there."""
+    """Gives the median seconds to that validation accuracy, or – if not all seeds get there."""
     first = []
     for run in runs:
         reached = np.array(run["validation_accuracy"]) >= accuracy

@@ -1,7 +1,7 @@
-"""The same network trained with each library: `python -m benchmarks.training`.
+"""Trains the same network with each library: `python -m benchmarks.training`.
 
-Each program runs in a process of its own, all programs one after the other, several
-rounds: what the machine does meanwhile then falls on all alike. The figures are medians.
+Each program runs in its own process, one program after another, for several rounds. Whatever else
+the machine does then affects all of them alike. The values are medians.
 """
 
 import argparse
@@ -24,10 +24,10 @@ PACKAGES = ("jax", "numpy", "torch", "scikit-learn", "keras", "tensorflow-cpu")
 
 
 def flop_per_update(config: Config) -> int:
-    """Floating-point operations of the matrix products of one update.
+    """Counts the floating-point operations in the matrix products of one update.
 
-    Two for each weight and image forwards, two for each weight's gradient, and two more
-    for each weight that passes the error down; the pixels need no error.
+    There are two for each weight and image on the way forward, two for each weight's gradient,
+    and two more for each weight that passes the error down; the pixels don't need the error.
     """
     first = config.num_pixels * config.hidden_units
     last = config.hidden_units * config.num_classes
@@ -35,7 +35,7 @@ def flop_per_update(config: Config) -> int:
 
 
 def product_rate(rows: int, inner: int, columns: int, seconds: float = 0.5) -> float:
-    """Median rate of NumPy's matrix product of these shapes, in FLOP/s."""
+    """Measures the median rate of NumPy's matrix product of these shapes, in FLOP/s."""
     rng = np.random.default_rng(0)
     a = rng.standard_normal((rows, inner), np.float32)
     b = rng.standard_normal((inner, columns), np.float32)
@@ -48,14 +48,14 @@ def product_rate(rows: int, inner: int, columns: int, seconds: float = 0.5) -> f
 
 
 def timed(command: list[str]) -> dict:
-    """Runs a program whose last line is JSON, as a process of its own.
+    """Runs a program whose last line is JSON, in its own process.
 
     Returns:
       What it printed, with its `wall_seconds`, the `cpu_seconds` of all its threads together
-      (far less moved by what else the machine does) and its `peak_bytes` of memory.
+      (on which the machine's other work has far less effect) and its `peak_bytes` of memory.
 
     Raises:
-      RuntimeError: if the program fails; the message is its last word, or Java's exception.
+      RuntimeError: if the program fails; the message is its last line, or Java's exception.
     """
     start = time.perf_counter()
     with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
@@ -78,13 +78,13 @@ def timed(command: list[str]) -> dict:
 
 
 def measure(name: str, data: Path, epochs: int, seed: int = Config().seed) -> dict:
-    """Runs one of PROGRAMS as a process; adds what `timed` does."""
+    """Runs one of PROGRAMS in its own process, and adds what `timed` measures."""
     program = [sys.executable, "-m", "benchmarks.programs"]
     return timed([*program, name, str(data), str(epochs), str(seed)])
 
 
 def summarize(runs: list[dict], num_images: int) -> dict:
-    """Medians over the runs of one program; the first epoch of each is its warm-up."""
+    """Computes medians over the runs of one program; the first epoch of each is its warm-up."""
     steady = [s for run in runs for s in run["epoch_seconds"][1:] or run["epoch_seconds"]]
     epoch = statistics.median(steady)
     return {
@@ -98,9 +98,9 @@ def summarize(runs: list[dict], num_images: int) -> dict:
 
 
 def compare(names: list[str], epochs: int, rounds: int, num_images: int) -> dict:
-    """All programs in turn, `rounds` times; what `--json` prints.
+    """Runs all programs in turn, `rounds` times, and returns what `--json` prints.
 
-    A program that fails once is left out of further rounds, and its reason is kept in `failed`.
+    A program that fails once is left out of further rounds, and the reason is kept in `failed`.
     """
     config = Config(num_validation=0)
     dataset = load_mnist(config)
@@ -149,7 +149,7 @@ def compare(names: list[str], epochs: int, rounds: int, num_images: int) -> dict
 
 
 def versions() -> dict[str, str]:
-    """The installed versions of what is compared."""
+    """Finds the installed versions of what is compared."""
     found = {}
     for package in PACKAGES:
         try:
@@ -160,7 +160,7 @@ def versions() -> dict[str, str]:
 
 
 def render(result: dict) -> str:
-    """The result as a text table."""
+    """Renders the result as a text table."""
     baseline = result["programs"].get("ours")
     lines = [
         f"{result['config']}; {result['images']:,} images, {result['epochs']} epochs, "
@@ -182,10 +182,11 @@ def render(result: dict) -> str:
     lines += [f"{name:26}could not run: {reason}" for name, reason in result["failed"].items()]
     lines += [
         "",
-        f"The bound: {result['flop_per_update'] / 1e6:.1f} MFLOP an update, "
-        f"{result['updates_per_epoch']} updates an epoch, at the "
+        f"The bound is {result['bound_epoch_seconds']:.2f} s per epoch: "
+        f"{result['flop_per_update'] / 1e6:.1f} MFLOP per update and "
+        f"{result['updates_per_epoch']} updates per epoch, at the "
         f"{result['large_product_flop_per_second'] / 1e9:.0f} GFLOP/s of NumPy's product of "
-        f"2048 × 2048 matrices: {result['bound_epoch_seconds']:.2f} s an epoch.",
+        "2048 × 2048 matrices.",
         f"NumPy's product at the first layer's shapes: "
         f"{result['product_at_these_shapes_flop_per_second'] / 1e9:.0f} GFLOP/s.",
     ]
@@ -200,14 +201,16 @@ def main(arguments: list[str] | None = None) -> None:
         epilog=f"programs:\n{about}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--epochs", type=int, default=5, help="epochs of each run (5)")
-    parser.add_argument("--rounds", type=int, default=5, help="runs of each program (5)")
-    parser.add_argument("--images", type=int, default=60_000, help="training images (60000)")
+    parser.add_argument("--epochs", type=int, default=5, help="epochs per run (default 5)")
+    parser.add_argument("--rounds", type=int, default=5, help="runs per program (default 5)")
+    parser.add_argument(
+        "--images", type=int, default=60_000, help="training images (default 60000)"
+    )
     parser.add_argument(
         "--programs", nargs="+", choices=PROGRAMS, default=list(PROGRAMS), metavar="NAME",
-        help="which to run (all of those below)",
+        help="which of the programs below to run (default: all of them)",
     )  # fmt: skip
-    parser.add_argument("--json", action="store_true", help="print one JSON object only")
+    parser.add_argument("--json", action="store_true", help="print only a JSON object")
     options = parser.parse_args(arguments)
     result = compare(options.programs, options.epochs, options.rounds, options.images)
     print(json.dumps(result) if options.json else render(result))

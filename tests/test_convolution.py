@@ -106,7 +106,7 @@ def test_first_weights_have_hes_variance():
 
 @pytest.mark.parametrize("channels", [(8, 16), (8, 16, 16, 0)])
 def test_other_numbers_of_channels_are_refused(channels):
-    with pytest.raises(ValueError, match="channels must be 4 numbers from 1, got"):
+    with pytest.raises(ValueError, match="channels must be 4 numbers of at least 1, got"):
         ConvNet(Config(), channels, rngs=nnx.Rngs(0))
 
 

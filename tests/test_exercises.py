@@ -26,7 +26,7 @@ def centre(image):
 
 
 def clock(compiles=True, waits_first=True, waits=True, restarts=True):
-    """A way to time a function, right or with a mistake."""
+    """Makes a way to time a function, right or with a mistake."""
 
     def seconds(function):
         start = time.perf_counter()
@@ -134,8 +134,8 @@ CASES = [
         [
             (lambda function: ..., "No answer yet"),
             (clock(compiles=False), "the first call compiles"),
-            (clock(restarts=False), "compilation is in it"),
-            (clock(waits=False), "when the clock stopped"),
+            (clock(restarts=False), "includes the compilation"),
+            (clock(waits=False), "before you stopped the clock"),
             (lambda function: 2 * clock()(function), "wait for the first call too"),
         ],
     ),
@@ -145,7 +145,7 @@ CASES = [
         2 * 3 * 795_010,
         [
             (795_010 * 4, "the gradient itself"),
-            (3 * 795_010, "one way round"),
+            (3 * 795_010, "once round the ring"),
             (8 * 795_010, "of four parts"),
             (1, "Not yet"),
         ],
@@ -189,13 +189,13 @@ CASES = [
         "same stride",
         [],
         0.5,
-        [(0.06, "the stride"), (0.9, "Not yet"), ("all", "read")],
+        [(0.06, "the stride"), (0.9, "Not yet"), ("all", "checked")],
     ),
     (
         "least sure",
         [PROBABILITIES],
         1,
-        [(0, "of 2 other digits"), (2, "of 1 other digit "), (7, "0 to 2")],
+        [(0, "of 2 other digits"), (2, "of 1 other digit."), (7, "0 to 2")],
     ),
     (
         "centre of mass",
@@ -203,12 +203,12 @@ CASES = [
         centre,
         [
             (lambda image: ..., "No answer yet"),
-            (lambda image: centre(image)[::-1], "changed places"),
+            (lambda image: centre(image)[::-1], "swapped"),
             (lambda image: np.round(centre(image)), "don't round"),
             (lambda image: (image.argmax(0).mean(), image.argmax(1).mean()), "Not yet"),
             (lambda image: 14.0, "two numbers"),
             (lambda image: np.multiply(centre(image), image.sum()), "outside the image"),
-            (3, "can't be read"),
+            (3, "can't be checked"),
         ],
     ),
     (
@@ -228,10 +228,10 @@ CASES = [
         [],
         (Config(hidden_units=256, seed=1), Config(hidden_units=256, seed=2)),
         [
-            ((Config(), Config()), "the same in everything"),
+            ((Config(), Config()), "identical"),
             ((Config(seed=1), Config(seed=2)), "1000 hidden units"),
             ((Config(l2=0.1), Config(seed=2)), "differ in seed, l2"),
-            (5, "can't be read"),
+            (5, "can't be checked"),
         ],
     ),
     (
@@ -264,13 +264,13 @@ CASES = [
         [],
         (1.41, [1.335, 1.755, -0.09], 0.60),
         [
-            ((0.41, [1.335, 1.755, -0.09], 0.60), "The first loss. Not yet"),
+            ((0.41, [1.335, 1.755, -0.09], 0.60), "the first loss. Not yet"),
             ((1.41, [1.335, 1.755], 0.60), "three numbers"),
             ((1.41, [2.665, 0.245, 0.09], 0.60), "up the slope"),
             ((1.41, [1.335, 0.755, -0.09], 0.60), "minus 1"),
             ((1.41, [-0.665, 0.755, -0.09], 0.60), "the changes"),
-            ((1.41, [1, 2, 0], 0.60), "minus the slope"),
-            ((1.41, [1.335, 1.755, -0.09], 1.41), "Now the loss"),
+            ((1.41, [1, 2, 0], 0.60), "minus its slope"),
+            ((1.41, [1.335, 1.755, -0.09], 1.41), "Now look at the loss"),
             ((1.41, ..., ...), "No answer yet"),
         ],
     ),
@@ -280,7 +280,7 @@ CASES = [
         loop(),
         [
             (lambda *_: ..., "No answer yet"),
-            (lambda weights, *_: weights, "as they were"),
+            (lambda weights, *_: weights, "unchanged"),
             (lambda weights, *_: list(weights.values()), "a dictionary"),
             (lambda weights, *_: {k: w[:1] for k, w in weights.items()}, "its shape"),
             (lambda weights, *_: {k: w * np.nan for k, w in weights.items()}, "finite"),
@@ -290,11 +290,11 @@ CASES = [
             (loop(batches=1), "first batch"),
             (loop(batches=2), "smaller, has been left out"),
             (loop(rate=1.0), "learning rate"),
-            (loop(stale=True), "first weights"),
+            (loop(stale=True), "initial weights"),
             (loop(size=300), "all the images"),
             (loop(names=("w1", "w2", "b2")), "at least one"),
             (loop(rate=0.05), "the nine updates"),
-            (3, "can't be read"),
+            (3, "can't be checked"),
         ],
     ),
     (
@@ -303,7 +303,7 @@ CASES = [
         lambda units: 1 - units**2,
         [
             (lambda units: ..., "No answer yet"),
-            (lambda units: units > 0, "ReLU's"),
+            (lambda units: units > 0, "slope of ReLU"),
             (lambda units: 1 - np.tanh(units) ** 2, "twice"),
             (lambda units: units, "Not yet"),
             (lambda units: 1.0, "one slope for each unit"),
@@ -313,7 +313,7 @@ CASES = [
         "shuffled labels",
         [],
         ("goes up", "stays low"),
-        [(("stays low", "stays low"), "memorise"), (("goes up", "goes up"), "Right for training")],
+        [(("stays low", "stays low"), "memorise"), (("goes up", "goes up"), "about training")],
     ),
     (
         "most confused",
@@ -322,32 +322,37 @@ CASES = [
         [
             ((1, 1), "diagonal"),
             ((0, 2), "5 errors, counted both ways"),
-            ((8, 9), "can't be read"),
+            ((8, 9), "can't be checked"),
         ],
     ),
     (
         "recall at 0.8",
         [SCORES, POSITIVE],
         1 / 3,
-        [(0.5, "precision"), (2 / 3, "threshold 0.5"), (0.9, "Not yet")],
+        [(0.5, "precision"), (2 / 3, "threshold of 0.5"), (0.9, "Not yet")],
     ),
     (
         "forgotten ReLU",
         [],
         {"w1", "b1"},
-        [({"w2", "b2"}, "after ReLU"), ("w1", "Nearly"), ({"w1", "w3"}, "The names"), (3, "read")],
+        [
+            ({"w2", "b2"}, "after ReLU"),
+            ("w1", "Nearly"),
+            ({"w1", "w3"}, "The names"),
+            (3, "checked"),
+        ],
     ),
     (
         "images to the goal",
         [{16: 600.0, 64: 160.0, 4096: 30.0}],
         12.8,
-        [(20.0, "fewer updates"), (1 / 12.8, "other way"), (3, "Not yet"), ("many", "read")],
+        [(20.0, "fewer updates"), (1 / 12.8, "other way"), (3, "Not yet"), ("many", "checked")],
     ),
     (
         "widths that memorise",
         [],
         [64, 256],
-        [([256], "Nearly"), ([16, 64, 256], "too small"), (5, "The widths"), ("all", "read")],
+        [([256], "Nearly"), ([16, 64, 256], "too small"), (5, "The widths"), ("all", "checked")],
     ),
     (
         "dark ink",
@@ -355,16 +360,16 @@ CASES = [
         (INKED, list("0123456789")),
         [
             ((INKED._replace(images=255 - INKED.images), []), "Nearly"),
-            ((INKED._replace(images=INKED.images // 2), []), "other images"),
+            ((INKED._replace(images=INKED.images // 2), []), "different images"),
             ((INKED._replace(images=INKED.images[1:]), []), "3 images"),
-            (3, "read"),
+            (3, "checked"),
         ],
     ),
     (
         "three classes",
         [],
         788_003,
-        [(795_010, "ten classes"), (788_000, "biases"), (3, "Which layer"), ("all", "read")],
+        [(795_010, "ten classes"), (788_000, "biases"), (3, "which layer"), ("all", "checked")],
     ),
     (
         "ordinary momentum",
@@ -374,7 +379,7 @@ CASES = [
             (lambda w, v, g: ..., "No answer yet"),
             (lambda w, v, g: (w - 0.006 * (g + 0.9 * (0.9 * v + g)), 0.9 * v + g), "Nesterov"),
             (lambda w, v, g: (w - 0.006 * g, v), "keeps 0.9"),
-            (lambda w, v, g: (w + 0.006 * (0.9 * v + g), 0.9 * v + g), "move against it"),
+            (lambda w, v, g: (w + 0.006 * (0.9 * v + g), 0.9 * v + g), "Now subtract"),
         ],
     ),
 ]

@@ -128,7 +128,7 @@ def test_a_wide_image_is_scaled_as_a_whole_with_background_above_and_below(folde
     assert wide[:6].max() == wide[22:].max() == 0
     config = Config(num_classes=2, num_rows=10, num_columns=20)
     assert load_folder(place, config, whole=True)[0].images.shape == (4, 10, 20)
-    with pytest.raises(DataError, match=r"num_columns = \(10, 20\); say whole=True"):
+    with pytest.raises(DataError, match=r"num_columns = \(10, 20\); pass whole=True"):
         load_folder(place, config)
 
 
@@ -144,7 +144,7 @@ def test_every_digit_on_a_picture_of_handwriting_is_an_example(tmp_path):
 @pytest.mark.parametrize(
     "name, content, message",
     [
-        ("dog/1.png", np.zeros((8, 8), np.uint8), "2 since num_classes = 2; it has 3: ant, cat, d"),
+        ("dog/1.png", np.zeros((8, 8), np.uint8), "num_classes is 2; it has 3: ant, cat, d"),
         ("ant/0.txt", b"no image", r"0.txt can't be read: it isn't a picture of a kind"),
         ("ant/0.png", b"", r"0.png can't be read: it isn't a picture"),
         ("ant/0.png", np.full((50, 50), 255, np.uint8), r"0.png can't be read: no ink on it"),
@@ -179,7 +179,7 @@ def test_a_split_takes_every_example_once(few):
     again, other = (split(examples, 30, 50, seed=seed) for seed in (0, 1))
     np.testing.assert_array_equal(sets.test.images, again.test.images)
     assert (sets.test.images != other.test.images).any()
-    with pytest.raises(DataError, match="200 examples leave nothing .* after 200 are taken"):
+    with pytest.raises(DataError, match="200 of 200 examples .* none is left to train on"):
         split(examples, 100, 100)
 
 

@@ -175,7 +175,7 @@ def test_the_first_process_alone_speaks_and_writes(undisturbed):
         ("os._exit(processes.ALONE)", 1, processes.LOST),
         ("os._exit(1)", 1, processes.LOST),
         ("processes.leave(1)", 1, ""),
-        ("os.kill(os.getpid(), 9)", 1, "the training was ended from outside (Killed)"),
+        ("os.kill(os.getpid(), 9)", 1, "the training process was killed from outside (Killed)"),
         ("os._exit(130)", 130, ""),
         ("os._exit(0)", 0, ""),
     ],
@@ -228,8 +228,8 @@ def test_where_no_launcher_is_known_the_message_says_what_to_give():
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 2 and done.stdout == ""
     last = done.stderr.strip().split("\n")[-1]
-    assert last.startswith("mnist-tutorial: JAX knows no launcher of several processes here")
-    assert last.endswith("Say --coordinator HOST:PORT, --num-processes and --process-id")
+    assert last.startswith("mnist-tutorial: JAX couldn't detect a launcher")
+    assert last.endswith("Pass --coordinator HOST:PORT, --num-processes and --process-id")
 
 
 def test_all_devices_of_one_process(tmp_path, capsys):

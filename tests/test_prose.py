@@ -66,23 +66,11 @@ MODULES = [
 # Files with sentences that are still to be mended. A file leaves this list when it's clean; none
 # joins it.
 DUE = """
-benchmarks/export.py
-benchmarks/recipes.py
-benchmarks/training.py
 chapters/going-further/accelerators.ipynb
 chapters/going-further/more-than-one-device.ipynb
 chapters/going-further/other-data.ipynb
 chapters/going-further/out-of-the-notebook.ipynb
 chapters/going-further/plain-jax.ipynb
-mnist_tutorial/book/exercises.py
-mnist_tutorial/further/convolution.py
-mnist_tutorial/further/own_data.py
-mnist_tutorial/further/plain.py
-mnist_tutorial/further/sweeps.py
-mnist_tutorial/scale/devices.py
-mnist_tutorial/scale/processes.py
-mnist_tutorial/serving/export.py
-mnist_tutorial/serving/service.py
 """.split()
 
 

@@ -1,4 +1,4 @@
-"""Checks of the reader's answers: what is right or wrong in words, never the solution."""
+"""Checks the reader's answers, and says in words what is right or wrong, never the solution."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -25,24 +25,27 @@ def check(exercise: str, answer: Any, *given: Any) -> Markdown:
     """Tells whether an answer to an exercise is right, without giving it away.
 
     Args:
-      exercise: its name, as the chapter gives it.
-      answer: the reader's answer; `...` where there is none yet.
+      exercise: the name of the exercise, as the chapter gives it.
+      answer: the reader's answer; `...` if there is none yet.
       given: what the chapter has computed and the check needs.
 
     Returns:
       A sentence for the reader.
 
     Raises:
-      ValueError: there is no exercise of that name.
+      ValueError: if no exercise has that name.
     """
     if exercise not in _CHECKS:
-        raise ValueError(f"no exercise is called {exercise!r}; there are {sorted(_CHECKS)}")
+        raise ValueError(f"no exercise is called {exercise!r}; the names are {sorted(_CHECKS)}")
     if answer is ... or (isinstance(answer, tuple) and any(part is ... for part in answer)):
         return Markdown("No answer yet: put yours in place of the three dots, and run the cell.")
     try:
         return Markdown(_CHECKS[exercise](answer, *given))
-    except Exception as error:  # whatever a reader may have typed
-        return Markdown(f"This answer can't be read ({error}). What kind of answer is asked for?")
+    except Exception as error:  # whatever a reader has typed
+        return Markdown(
+            f"This answer can't be checked ({error}). "
+            "What kind of answer does the exercise ask for?"
+        )
 
 
 def _exercise(name: str) -> Callable[[_Check], _Check]:
@@ -61,7 +64,7 @@ def _least_sure(answer: Any, probabilities: Any) -> str:
     if sure[int(answer)] == sure.min():
         return f"{RIGHT} It's number {int(answer)}, counting from 0."
     surer = int((sure < sure[int(answer)]).sum())
-    return f"Not yet: of {surer} other digit{'s' * (surer > 1)} it was even less sure."
+    return f"Not yet: it was even less sure of {surer} other digit{'s' * (surer > 1)}."
 
 
 @_exercise("centre of mass")
@@ -81,11 +84,11 @@ def _centre_of_mass(function: Any) -> str:
     if np.allclose(found, expected, atol=0.01):
         return f"{RIGHT} All twenty centres lie within half a pixel of row 14, column 14."
     if np.allclose(found[:, ::-1], expected, atol=0.01):
-        return "Nearly: row and column have changed places."
+        return "Nearly: you've swapped row and column."
     if np.allclose(found, np.round(expected), atol=0.51):
         return "Nearly: don't round."
     if np.abs(found).max() > 28 or np.abs(found).min() < 1:
-        return "Not yet: that is outside the image. Did you divide by all the ink?"
+        return "Not yet: that's outside the image. Did you divide by all the ink?"
     return "Not yet: is each row number weighted by the ink in its row?"
 
 
@@ -105,10 +108,10 @@ def _updates(answer: Any) -> str:
     if answer == 1_719:
         return f"{RIGHT} 1,719 updates."
     if answer == 1_718 or answer == 55_000 / 32:
-        return "Nearly: what becomes of the images that don't fill a batch?"
+        return "Nearly: what happens to the images that don't fill a batch?"
     if answer == 1_875:
-        return "That is for 60,000 images. Here, 5,000 are held out."
-    return "Not yet: how many batches of 32 does it take until every image has been seen?"
+        return "That's the number for 60,000 images. Here, 5,000 of them are held out."
+    return "Not yet: how many batches of 32 does it take to see every image?"
 
 
 @_exercise("only the seed")
@@ -117,10 +120,10 @@ def _only_the_seed(answer: Any) -> str:
     different = [name for name in first if first[name] != second[name]]
     if different == ["seed"]:
         if first["hidden_units"] != 256:
-            return f"They differ only in their seed, but have {first['hidden_units']} hidden units."
+            return f"They differ only in the seed, but have {first['hidden_units']} hidden units."
         return f"{RIGHT} Any difference between their results is luck."
     if not different:
-        return "They're the same in everything, including the seed."
+        return "They're identical, even in the seed."
     return f"They differ in {', '.join(different)}."
 
 
@@ -131,7 +134,7 @@ def _parameters(answer: Any) -> str:
     if answer == 203_264:
         return "Nearly: those are the weights. Each unit has a bias as well."
     if answer == 200_960:
-        return "Nearly: that is the hidden layer. What comes after it?"
+        return "Nearly: that's the hidden layer. What comes after it?"
     return "Not yet: count the lines in the drawing, then the units they lead to."
 
 
@@ -163,20 +166,20 @@ def _one_step_by_hand(answer: Any) -> str:
     before, moved, after = float(answer[0]), np.asarray(answer[1], float), float(answer[2])
     wrong = _wrong_loss(before, p, truth)
     if wrong:
-        return f"The first loss. {wrong}"
+        return f"Look at the first loss. {wrong}"
     if moved.shape != (3,):
         return "The loss before the step is right. The new scores are three numbers."
     if np.allclose(moved, scores + slopes, atol=0.005):
-        return "Nearly: that is a step up the slope. Which sign makes the loss smaller?"
+        return "Nearly: that's a step up the slope. Which sign makes the loss smaller?"
     if np.allclose(moved, scores - p, atol=0.005):
         return "Nearly: the slope at the true class is its probability minus 1."
     if np.allclose(moved, -slopes, atol=0.005):
         return "Nearly: those are the changes. Add them to the old scores."
     if not np.allclose(moved, scores - slopes, atol=0.005):
-        return "Not yet: each score moves by minus the slope, probability minus truth, times 1."
+        return "Not yet: each score moves by minus its slope, which is probability minus truth."
     wrong = _wrong_loss(after, _softmax(moved), truth)
     if wrong:
-        return f"The new scores are right. Now the loss they give. {wrong}"
+        return f"The new scores are right. Now look at the loss they give. {wrong}"
     return f"{RIGHT} One step, and the loss fell from {before:.2f} to {after:.2f}."
 
 
@@ -192,7 +195,7 @@ def _wrong_loss(loss: float, p: np.ndarray, truth: int) -> str:
     if np.isclose(loss, np.log(p[truth]), atol=0.01):
         return "Nearly: a loss isn't negative. The formula has a minus sign."
     if np.isclose(loss, -np.log10(p[truth]), atol=0.01):
-        return "Nearly: use the natural logarithm (`np.log`, or the key “ln”), not that to base 10."
+        return "Nearly: use the natural logarithm (`np.log`, or the key “ln”), not base 10."
     if np.isclose(loss, -np.log(p), atol=0.01).any():
         return "Not yet: you took the probability of a class that isn't the true one."
     if np.isclose(loss, p[truth], atol=0.01) or np.isclose(loss, 1 - p[truth], atol=0.01):
@@ -218,7 +221,7 @@ def _training_loop(function: Any, loss: Any) -> str:
         return "The function should return the weights: a dictionary with w1, b1, w2 and b2."
     found = {name: jnp.asarray(found[name]) for name in start}
     if any(found[name].shape != start[name].shape for name in start):
-        return "Not yet: an array has changed its shape. Subtract slopes of the same name."
+        return "Not yet: an array has changed its shape. Subtract the slope of the same name."
     if not all(np.isfinite(array).all() for array in found.values()):
         return "Not yet: some weights are no longer finite numbers. Is a step too large?"
 
@@ -242,14 +245,14 @@ def _training_loop(function: Any, loss: Any) -> str:
             "all that training is."
         )
     mistakes: list[tuple[list[Any], dict[str, Any], str]] = [
-        ([], {}, "Not yet: the weights come back as they were. Do you keep what you corrected?"),
+        ([], {}, "Not yet: the weights come back unchanged. Do you keep the corrected ones?"),
         (
             num_epochs * every,
             {"rate": -rate},
-            "Nearly: you step up the slope. Subtract, don't add.",
+            "Nearly: you step up the slope. Subtract instead of adding.",
         ),
-        (every, {}, "Nearly: that is a single epoch. Is `return` inside the outer loop?"),
-        (every[:1], {}, "Nearly: that is a single batch. Is `return` inside the loops?"),
+        (every, {}, "Nearly: that's a single epoch. Is `return` inside the outer loop?"),
+        (every[:1], {}, "Nearly: that's a single batch. Is `return` inside the loops?"),
         (
             num_epochs * every[:1],
             {},
@@ -268,12 +271,12 @@ def _training_loop(function: Any, loss: Any) -> str:
         (
             num_epochs * every,
             {"stale": True},
-            "Not yet: the slopes are those of the first weights. They change with every step.",
+            "Not yet: the slopes are those of the initial weights. They change with every step.",
         ),
         (
             num_epochs * [(images, labels)],
             {},
-            "Not yet: each step looks at all the images. Take a batch at a time.",
+            "Not yet: each step looks at all the images. Take one batch at a time.",
         ),
     ]
     for batches, changed, words in mistakes:
@@ -311,7 +314,7 @@ def _slope_of_tanh(function: Any) -> str:
     if np.allclose(found, 1 - units**2, atol=1e-6):
         return f"{RIGHT} Where a unit is close to 1 or −1, hardly any blame gets through."
     if np.allclose(found, units > 0):
-        return "That is ReLU's: 1 where a unit is active. How steep is tanh?"
+        return "That's the slope of ReLU, which is 1 where a unit is active. How steep is tanh?"
     if np.allclose(found, 1 - np.tanh(units) ** 2, atol=1e-6):
         return "Nearly: `units` has been through tanh already. Don't apply it twice."
     return "Not yet: look at tanh near 0, where it is steepest, and far out, where it is flat."
@@ -327,7 +330,7 @@ def _shuffled_labels(answer: Any) -> str:
         )
     if "up" not in training:
         return "Look at the training accuracy after more epochs: is there nothing to memorise?"
-    return "Right for training. What could labels without meaning teach about new images?"
+    return "You're right about training. What could meaningless labels teach about new images?"
 
 
 @_exercise("most confused")
@@ -336,7 +339,7 @@ def _most_confused(answer: Any, confusion: Any) -> str:
     both_ways = errors + errors.T
     one, other = (int(digit) for digit in answer)
     if one == other:
-        return "That is on the diagonal: the network got these right."
+        return "That's on the diagonal, where the network was right."
     count = f"{both_ways[one, other]} errors, counted both ways"
     if both_ways[one, other] == both_ways.max():
         return f"{RIGHT} {count}. Look at how people write these two, and you'll see why."
@@ -349,9 +352,9 @@ def _recall_at(answer: Any, scores: Any, positive: Any) -> str:
     if np.isclose(answer, (scores[positive] >= 0.8).mean(), atol=0.002):
         return f"{RIGHT} It finds {float(answer):.1%} of the 9s."
     if np.isclose(answer, positive[scores >= 0.8].mean(), atol=0.002):
-        return "That is the precision: you divided by the number of images that were called 9."
+        return "That's the precision, because you divided by the number of images called 9."
     if np.isclose(answer, (scores[positive] >= 0.5).mean(), atol=0.002):
-        return "That is the recall at the threshold 0.5."
+        return "That's the recall at a threshold of 0.5."
     return "Not yet: of all true 9s, how many have a probability of at least 0.8?"
 
 
@@ -372,7 +375,7 @@ def _centre_it(function: Any) -> str:
         far = [(axis * found).sum() / found.sum() - 14 for axis in (rows, columns)]
         if np.abs(far).max() > 0.51:
             return (
-                f"Not yet: one image still lies {abs(far[0]):.1f} rows and {abs(far[1]):.1f} "
+                f"Not yet: one image is still {abs(far[0]):.1f} rows and {abs(far[1]):.1f} "
                 "columns off."
             )
     return f"{RIGHT} All of them lie within half a pixel of row 14 and column 14."
@@ -386,10 +389,10 @@ def _eighty_images(answer: Any) -> str:
             f"unevenly in {mcnemar(50, 30):.1%} of cases, so this gap is hardly luck."
         )
     if answer == 30:
-        return "Nearly: that is the number of the other network."
+        return "Nearly: that's the number of the other network."
     if answer == 20:
-        return "That is the gap. How do 80 images split so that one part is 20 larger?"
-    return "Not yet: two numbers that make 80 together differ by 20. Which is the larger?"
+        return "That's the gap. How do 80 images split so that one part is 20 larger?"
+    return "Not yet: two numbers add up to 80 and differ by 20. Which is the larger?"
 
 
 @_exercise("forgotten ReLU")
@@ -418,12 +421,15 @@ def _ordinary_momentum(function: Any) -> str:
         ahead = expected[0] - 0.006 * (gradient + 0.9 * velocity)
         expected = [expected[0] - 0.006 * velocity, velocity]
         if np.allclose(w, ahead, atol=1e-6):
-            return "That is Nesterov's step: this one doesn't look ahead."
+            return "That's Nesterov's step. Ordinary momentum doesn't look ahead."
         if not np.allclose(v, velocity, atol=1e-6):
-            return "Not yet: the velocity keeps 0.9 of itself and takes the gradient in."
+            return "Not yet: the velocity keeps 0.9 of itself and adds the gradient."
         if not np.allclose(w, expected[0], atol=1e-6):
-            return "The velocity is right. The weights move against it, by the rate times it."
-    return f"{RIGHT} Three steps in a row are those of momentum."
+            return (
+                "The velocity is right. Now subtract the learning rate times the velocity from the "
+                "weights."
+            )
+    return f"{RIGHT} Three steps in a row match those of ordinary momentum."
 
 
 @_exercise("bytes on the ring")
@@ -431,37 +437,37 @@ def _bytes_on_the_ring(answer: Any) -> str:
     if answer == 4_770_060:
         return f"{RIGHT} 4,770,060 bytes, in six messages of a quarter of the gradient."
     if answer == 3_180_040:
-        return "That is the gradient itself. How often, and how much of it, does a device send?"
+        return "That's the gradient itself. How often, and how much of it, does a device send?"
     if answer == 2_385_030:
-        return "Nearly: that is one way round. The finished sums have to go round as well."
+        return "Nearly: that's once round the ring. The finished sums have to go round as well."
     if answer in (6_360_080, 1_192_515):
-        return "Nearly: of four parts, how many does a device send on each way round?"
-    return "Not yet: four bytes a number, and twice round the ring in four parts."
+        return "Nearly: of four parts, how many does a device send each time round?"
+    return "Not yet: it's four bytes per number, and twice round the ring in four parts."
 
 
 @_exercise("nine tenths")
 def _nine_tenths(answer: Any, equal: float) -> str:
     if np.isclose(answer, 9 * equal, rtol=0.02):
-        return f"{RIGHT} Nine times as many as where both take equally long."
+        return f"{RIGHT} That's nine times as many as when both take equally long."
     if np.isclose(answer, 10 * equal, rtol=0.02):
-        return "Nearly: the tenth part of the time is the exchange. And the other parts?"
+        return "Nearly: the exchange is one tenth of the time. What about the other nine?"
     if np.isclose(answer, 0.9 * equal, rtol=0.02):
         return "Not yet: if the exchange is one tenth, how many tenths must the rest be?"
-    return "Not yet: the exchange takes the same time whatever the batch; computing grows with it."
+    return "Not yet: the exchange takes the same time for any batch, but computing grows with it."
 
 
 @_exercise("balanced batch")
 def _balanced_batch(answer: Any) -> str:
     images = 24 * 795_010 / 320e9 * 8.1e12 / (4 * 784_000 + 6 * 10_000)
     if np.isclose(answer, images, rtol=0.03):
-        return f"{RIGHT} About {images:.0f} images: more than the original's 128."
+        return f"{RIGHT} It's about {images:.0f} images, more than the original's 128."
     if np.isclose(answer, 1 / images, rtol=0.03):
-        return "Nearly: upside down."
-    return "Not yet: seconds for the bytes, divided by the seconds for one image."
+        return "Nearly: you have it upside down."
+    return "Not yet: divide the seconds for the bytes by the seconds for one image."
 
 
 class _Work:
-    """A function on a clock of our own: it compiles for 100 s, and its result takes 1 s."""
+    """Acts as a function on its own clock: compiling takes 100 s, and each result 1 s."""
 
     def __init__(self) -> None:
         self.now, self.calls = 0.0, 0
@@ -484,14 +490,17 @@ def _honest_clock(function: Any) -> str:
     if found is ...:
         return "No answer yet: the function returns three dots."
     if work.calls < 2:
-        return "Not yet: the first call compiles. Time another one."
+        return "Not yet: the first call compiles. Time a second one."
     if found >= 100:
-        return "Not yet: the compilation is in it."
+        return "Not yet: your time includes the compilation."
     if found < 1:
-        return "Not yet: was the result there when the clock stopped? It is `time.perf_counter`."
+        return (
+            "Not yet: did you wait for the result before you stopped the clock? (The clock is "
+            "`time.perf_counter`.)"
+        )
     if found > 1:
-        return "Nearly: wait for the first call too, before the clock starts."
-    return f"{RIGHT} Compiled first, waited for at the end."
+        return "Nearly: wait for the first call too, before you start the clock."
+    return f"{RIGHT} You compiled first and waited at the end."
 
 
 @_exercise("numbers of a ConvNet")
@@ -503,7 +512,7 @@ def _numbers_of_a_convnet(answer: Any) -> str:
         return "Nearly: batch norm learns two numbers for each channel."
     if int(answer) == kernels + norms + output - 10:
         return "Nearly: the output layer has biases too."
-    return "Not yet. A kernel has as many layers as it has channels to look at."
+    return "Not yet: a kernel has one layer of weights for every input channel."
 
 
 @_exercise("images to the goal")
@@ -513,9 +522,9 @@ def _images_to_the_goal(answer: Any, mean: Any) -> str:
     if np.isclose(float(answer), ratio, rtol=0.05):
         return f"{RIGHT} {ratio:.0f} times as many: that pays only where a large batch is as quick."
     if np.isclose(float(answer), updates[0] / updates[-1], rtol=0.05):
-        return "That is how many times fewer updates it takes. How many images does each look at?"
+        return "That's how many times fewer updates it takes. How many images does each look at?"
     if np.isclose(float(answer), 1 / ratio, rtol=0.05):
-        return "Nearly: the other way round."
+        return "Nearly: it's the other way round."
     return "Not yet: each update looks at one batch. Multiply, then divide."
 
 
@@ -530,20 +539,20 @@ def _widths_that_memorise(answer: Any) -> str:
             "thousand labels."
         )
     if widths & {4, 16}:
-        return "Not yet: one of these is too small. Look at the last training accuracy of each."
-    return "Nearly: there is another one that can."
+        return "Not yet: one of these is too small. Look at the final training accuracy of each."
+    return "Nearly: there's one more that can."
 
 
 @_exercise("dark ink")
 def _dark_ink(answer: Any, examples: Any) -> str:
     images = np.asarray(getattr(answer[0], "images", answer[0]))
     if images.shape != examples.images.shape:
-        return f"Not yet: {len(examples.images)} images of 28 × 28 pixels lie in that folder."
+        return f"Not yet: that folder has {len(examples.images)} images of 28 × 28 pixels."
     if np.array_equal(images, 255 - examples.images):
         return "Nearly: the paper is still white, and the network would take it for ink."
     if np.array_equal(images, examples.images):
-        return f"{RIGHT} These are the drawn digits again, pixel by pixel."
-    return "Not yet: these are other images."
+        return f"{RIGHT} These are the drawn digits again, pixel for pixel."
+    return "Not yet: these are different images."
 
 
 @_exercise("three classes")
@@ -552,10 +561,10 @@ def _three_classes(answer: Any) -> str:
     if int(answer) == hidden + 1_000 * 3 + 3:
         return f"{RIGHT} {int(answer):,}: only the output layer became smaller."
     if int(answer) == hidden + 1_000 * 10 + 10:
-        return "That is the network with ten classes."
+        return "That's the network with ten classes."
     if int(answer) == hidden + 1_000 * 3:
         return "Nearly: the output layer has biases too."
-    return "Not yet. Which layer knows how many classes there are?"
+    return "Not yet: which layer knows how many classes there are?"
 
 
 @_exercise("waiting time")
@@ -564,10 +573,13 @@ def _waiting_time(answer: Any, connections: int, per_second: float) -> str:
     if np.isclose(answer, 1_000 * wait, rtol=0.02):
         return f"{RIGHT} The longer the queue, the longer the wait, in proportion."
     if np.isclose(answer, wait, rtol=0.02):
-        return "Right in seconds; the question is about milliseconds."
+        return "That's right in seconds; the question asks for milliseconds."
     if np.isclose(answer, 1_000 / per_second, rtol=0.02):
-        return "Nearly: that is the time from one answer to the next. How many wait for theirs?"
-    return "Not yet: each second so many are answered. How long until all that wait had their turn?"
+        return "Nearly: that's the time from one answer to the next. How many wait for theirs?"
+    return (
+        "Not yet: that many requests are answered per second. How long does it take until everyone "
+        "in the queue has been answered?"
+    )
 
 
 @_exercise("without JAX")
@@ -603,7 +615,7 @@ def _fewest_discordant(answer: Any) -> str:
         return f"{RIGHT} Six coins all fall on one side in {mcnemar(0, 6):.1%} of cases."
     if answer == 5:
         return "Nearly: five coins can all fall on one side or on the other. Count both."
-    return "Not yet: how often do so many fair coins all fall on the same side?"
+    return "Not yet: how often do that many fair coins all fall on the same side?"
 
 
 @_exercise("same stride")
@@ -611,5 +623,5 @@ def _same_stride(answer: Any) -> str:
     if np.isclose(float(answer), 0.5):
         return f"{RIGHT} 0.03 / (1 − 0.5) is 0.06, and so is 0.006 / (1 − 0.9)."
     if np.isclose(float(answer), 0.06):
-        return "That is the stride. Which momentum m makes 0.03 / (1 − m) as large?"
+        return "That's the stride. Which momentum m makes 0.03 / (1 − m) as large?"
     return "Not yet: rate / (1 − momentum) should be the same for both."

@@ -10,18 +10,18 @@ SIZES = (5, 3, 3, 3)  # rows and columns of each convolution's kernels
 
 
 def convolve(images: jax.Array, kernel: jax.Array) -> jax.Array:
-    """The same small detector at every place: a sum over a window that slides over the image.
+    """Applies small detectors at every place: sums over a window that slides over the image.
 
     Every window becomes a column of one large matrix, and one matrix product does the rest.
-    Inside a compiled loop that is many times faster on a processor than XLA's own
-    convolution. Images are the last axis, so that windows are copied in long runs.
+    Inside a compiled loop on a CPU, that is many times faster than XLA's own convolution.
+    The images are the last axis, so that windows are copied in long runs.
 
     Args:
       images: (channels, rows, columns, n) float32.
       kernel: (height, width, channels, detectors) float32.
 
     Returns:
-      (detectors, rows - height + 1, columns - width + 1, n) float32: no window reaches
+      (detectors, rows - height + 1, columns - width + 1, n) float32, since no window reaches
       beyond the border.
     """
     height, width, channels, detectors = kernel.shape
@@ -34,7 +34,7 @@ def convolve(images: jax.Array, kernel: jax.Array) -> jax.Array:
 
 
 def max_pool(images: jax.Array) -> jax.Array:
-    """The largest of every 2 × 2 pixels; an odd last row or column is left out.
+    """Keeps the largest of every 2 × 2 pixels, and leaves out an odd last row or column.
 
     Args:
       images: (channels, rows, columns, n).
@@ -49,16 +49,16 @@ def max_pool(images: jax.Array) -> jax.Array:
 
 
 class ConvNet(nnx.Module):
-    """Four convolutions, then one score per class.
+    """Computes four convolutions, then one score per class.
 
-    For 28 × 28 pixels: 5 × 5 kernels leave 24 × 24, pooled 12 × 12; 3 × 3 kernels leave
-    10 × 10, then 8 × 8, pooled 4 × 4, then 2 × 2. Kernels start as He et al. (2015) draw
-    them. Each channel is brought to mean 0 and variance 1 over the batch (Ioffe and
-    Szegedy 2015), then scaled and moved as learnt, then goes through ReLU.
+    Of 28 × 28 pixels, the 5 × 5 kernels leave 24 × 24, pooled to 12 × 12; the 3 × 3 kernels
+    leave 10 × 10, then 8 × 8, pooled to 4 × 4, then 2 × 2. The initial kernels are drawn as in
+    He et al. (2015). Each channel is brought to mean 0 and variance 1 over the batch (Ioffe
+    and Szegedy 2015), then scaled and shifted by learned numbers, and then goes through ReLU.
 
     Attributes:
       kernels: one (size, size, channels, detectors) float32 for each convolution.
-      norms: one batch norm for each; what it remembers for later is no `nnx.Param`.
+      norms: one batch norm for each; its running statistics aren't an `nnx.Param`.
       output: the output layer; kernel (4 × the last channels, num_classes) float32.
     """
 
@@ -66,17 +66,17 @@ class ConvNet(nnx.Module):
         """Draws a new network.
 
         Raises:
-          ValueError: there are not four numbers of channels, or the images are too small.
+          ValueError: if there aren't four numbers of channels, or the images are too small.
         """
         if len(channels) != len(SIZES) or min(channels) < 1:
-            raise ValueError(f"channels must be {len(SIZES)} numbers from 1, got {channels}")
+            raise ValueError(f"channels must be {len(SIZES)} numbers of at least 1, got {channels}")
         height, width = (
             ((side - 4) // 2 - 4) // 2 - 2 for side in (config.num_rows, config.num_columns)
         )
         if min(height, width) < 1:
             raise ValueError(
                 f"images of {config.num_rows} × {config.num_columns} pixels are too small for "
-                "these convolutions; 24 × 24 is the least"
+                "these convolutions, which need at least 24 × 24"
             )
         draw = nnx.initializers.he_normal()
         shapes = zip(SIZES, (1, *channels), channels, strict=False)
@@ -89,8 +89,8 @@ class ConvNet(nnx.Module):
     def __call__(self, images: jax.Array) -> jax.Array:
         """Scores images.
 
-        In training mode, in which a network is made, it normalises by the batch itself and
-        remembers its mean and variance; after `eval()`, by what it remembers.
+        A new network is in training mode: it normalises by the batch itself, and remembers
+        the mean and variance. After `eval()`, it normalises by what it remembers.
 
         Args:
           images: (n, num_rows, num_columns), pixels from 0 to 255 of any dtype.

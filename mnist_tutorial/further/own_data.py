@@ -1,4 +1,4 @@
-"""Going further: images that are not MNIST's, made so that the same network can learn from them."""
+"""Going further: images that aren't MNIST's, prepared so that the same network can learn them."""
 
 from pathlib import Path
 
@@ -26,26 +26,26 @@ def load_folder(
     dark_ink: bool | None = None,
     whole: bool = False,
 ) -> tuple[Examples, list[str]]:
-    """Reads the reader's own images: a folder with one subfolder for each class.
+    """Loads your own images, from a folder with one subfolder for each class.
 
-    Each picture is one of handwriting, on paper or drawn: what is written on it is found and
-    brought to MNIST's form, and where several digits are written, each is an example.
+    Each picture shows handwriting, on paper or drawn. The digits on it are found and brought
+    to MNIST's form; if there are several, each of them becomes an example.
 
     Args:
-      dark_ink: whether the ink is darker than the paper; by default, each picture decides.
-      whole: the pictures show something else. They become grey, and are scaled to the
-        configuration's size as a whole: the shorter side is filled up with background.
+      dark_ink: whether the ink is darker than the paper; None decides it for each picture.
+      whole: whether the pictures show something else. Then they become grey, and each is
+        scaled to the configuration's size; the shorter side is filled up with background.
 
     Returns:
-      The examples, class after class, and the names of the classes: those of the
-      subfolders. The label of an example is its place there. Folders named by digits, as
-      numerals or as English words, are in the order of the digits; others in that of the
-      alphabet.
+      The examples, class after class, and the names of the classes, which are those of the
+      subfolders. An example's label is the position of its class there. Folders named by
+      digits, as numerals or as English words, are in the order of the digits; others are in
+      alphabetical order.
 
     Raises:
-      DataError: if the number of subfolders isn't `config.num_classes`, one is empty, a file is
-        no picture or a blank one, or handwriting, which becomes 28 x 28 pixels, shall have
-        another size.
+      DataError: if the number of subfolders isn't `config.num_classes`, one of them is empty, a
+        file isn't a picture or is blank, or handwriting, which becomes 28 x 28 pixels, is to
+        have a different size.
     """
     place = Path(folder)
     if not place.is_dir():
@@ -57,14 +57,14 @@ def load_folder(
     names = [path.name for path in classes]
     if len(classes) != config.num_classes:
         raise DataError(
-            f"{place} needs one subfolder for each class, {config.num_classes} since num_classes "
-            f"= {config.num_classes}; it has {len(classes)}: {', '.join(names) or 'none'}"
+            f"{place} needs one subfolder for each class, and num_classes is "
+            f"{config.num_classes}; it has {len(classes)}: {', '.join(names) or 'none'}"
         )
     size = (config.num_rows, config.num_columns)
     if not whole and size != (SIDE, SIDE):
         raise DataError(
-            f"handwriting becomes {SIDE} x {SIDE} pixels, and the configuration says num_rows, "
-            f"num_columns = {size}; say whole=True to have whole pictures scaled to that size"
+            f"handwriting becomes {SIDE} x {SIDE} pixels, but the configuration expects num_rows, "
+            f"num_columns = {size}; pass whole=True to have whole pictures scaled to that size"
         )
     images, labels = [], []
     for label, path in enumerate(classes):
@@ -82,20 +82,20 @@ WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight",
 
 
 def _digit(name: str) -> int | None:
-    """Reads a folder's name as a digit; None if it is another name."""
+    """Reads a folder's name as a digit; returns None if it isn't one."""
     if name.lower() in WORDS:
         return WORDS.index(name.lower())
     return int(name) if name.isdecimal() else None
 
 
 def _visible(folder: Path) -> list[Path]:
-    """Lists what is in a folder, in the order of the alphabet, without what systems hide there."""
+    """Lists what is in a folder, in alphabetical order, without what systems hide there."""
     hidden = ("thumbs.db", "desktop.ini")
     return sorted(p for p in folder.iterdir() if p.name[0] != "." and p.name.lower() not in hidden)
 
 
 def _read(file: Path, size: tuple[int, int] | None, dark_ink: bool | None) -> list[np.ndarray]:
-    """The digits on a picture, or, where a size is given, the whole picture in that size."""
+    """Reads the digits on a picture or, if a size is given, the whole picture in that size."""
     try:
         picture = open_picture(file)
         if size:
@@ -115,15 +115,15 @@ def _whole(picture: Image.Image, size: tuple[int, int], dark_ink: bool | None) -
 
 
 def split(examples: Examples, num_validation: int, num_test: int, seed: int = 0) -> Dataset:
-    """Shuffles examples and divides them; what is left over is to learn from.
+    """Shuffles examples and divides them; whatever is left over becomes the training set.
 
     Raises:
-      DataError: nothing would be left.
+      DataError: if nothing would be left.
     """
     order = np.random.default_rng(seed).permutation(len(examples.labels))
     cut = num_validation + num_test
     if cut >= len(order):
-        raise DataError(f"{len(order)} examples leave nothing to learn from after {cut} are taken")
+        raise DataError(f"{cut} of {len(order)} examples are set aside; none is left to train on")
     parts = np.split(order, [num_validation, cut])
     validation, test, train = (Examples(*(array[part] for array in examples)) for part in parts)
     return Dataset(train, validation, test)

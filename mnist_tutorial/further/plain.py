@@ -1,4 +1,4 @@
-"""The tutorial's network in plain JAX: no Flax, no Optax, gradients by hand."""
+"""The tutorial's network in plain JAX, without Flax or Optax; gradients by hand."""
 
 import jax
 import jax.numpy as jnp
@@ -9,8 +9,8 @@ Arrays = dict[str, Array]  # w1 (784, UNITS), b1, w2 (UNITS, 10), b2
 
 
 def init(seed: int) -> Arrays:
-    """Glorot's first weights, variance 2 / (inputs + outputs); biases zero."""
-    key, _ = jax.random.split(jax.random.key(seed))  # the other half shuffles
+    """Draws Glorot's initial weights, variance 2 / (inputs + outputs); biases are 0."""
+    key, _ = jax.random.split(jax.random.key(seed))  # the other key shuffles
 
     def draw(number: int, *shape: int) -> Array:
         own_key = jax.random.fold_in(key, number)  # Flax numbers biases too: 1, 3
@@ -22,7 +22,7 @@ def init(seed: int) -> Arrays:
 
 
 def forward(w: Arrays, images: Array) -> tuple[Array, Array, Array]:
-    """Pixels (n, 784), hidden units (n, UNITS), log-probabilities (n, 10)."""
+    """Computes pixels (n, 784), hidden units (n, UNITS), log-probabilities (n, 10)."""
     pixels = images.reshape(-1, 784) / 255
     hidden = jnp.maximum(pixels @ w["w1"] + w["b1"], 0)
     logits = hidden @ w["w2"] + w["b2"]
@@ -31,30 +31,30 @@ def forward(w: Arrays, images: Array) -> tuple[Array, Array, Array]:
 
 
 def loss(w: Arrays, images: Array, labels: Array) -> Array:
-    """Mean cross-entropy, and the price of large weights."""
+    """Computes the mean cross-entropy, plus the penalty on large weights."""
     cross_entropy = -forward(w, images)[2][jnp.arange(len(labels)), labels]
     return cross_entropy.mean() + L2 / 2 * sum((w[k] ** 2).sum() for k in ("w1", "w2"))
 
 
 def gradients(w: Arrays, images: Array, labels: Array) -> Arrays:
-    """How fast the loss rises with each number: the chain rule, backwards."""
+    """Computes how fast the loss rises with each number, by the chain rule."""
     pixels, hidden, log_p = forward(w, images)
     at_logits = (jnp.exp(log_p) - jnp.eye(10)[labels]) / len(labels)
-    at_hidden = at_logits @ w["w2"].T * (hidden > 0)  # as ReLU let through
+    at_hidden = at_logits @ w["w2"].T * (hidden > 0)  # where ReLU let it through
     g1, g2 = pixels.T @ at_hidden + L2 * w["w1"], hidden.T @ at_logits + L2 * w["w2"]
     return {"w1": g1, "b1": at_hidden.sum(0), "w2": g2, "b2": at_logits.sum(0)}
 
 
 @jax.jit
 def update(w: Arrays, v: Arrays, images: Array, labels: Array) -> tuple[Arrays, Arrays]:
-    """Nesterov: velocities v take the gradients in, and the step looks ahead."""
+    """Adds the gradients to the velocities v, then takes Nesterov's step ahead."""
     g = gradients(w, images, labels)
     v = {name: MOMENTUM * v[name] + g[name] for name in w}
     return {name: w[name] - RATE * (g[name] + MOMENTUM * v[name]) for name in w}, v
 
 
 def batches(seed: int, epoch: int, num_images: int) -> list[Array]:
-    """Which images come together: a new order in each epoch (0, 1, ...)."""
+    """Chooses which images come together, in a new order per epoch (0, 1, ...)."""
     key = jax.random.fold_in(jax.random.split(jax.random.key(seed))[1], epoch)
     order = jax.random.permutation(key, num_images)
     return [order[start : start + BATCH] for start in range(0, num_images, BATCH)]

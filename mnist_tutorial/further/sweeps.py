@@ -1,6 +1,6 @@
-"""Many networks trained at once: what one knob does, all else being equal.
+"""Trains many networks at once, to see what one setting does, all else being equal.
 
-`grid` declares an experiment, `run` trains it and goes on where it was stopped, `collect`
+`grid` declares an experiment, `run` trains it and resumes where it was stopped, and `collect`
 gathers what `plots.intervals` draws.
 """
 
@@ -34,12 +34,12 @@ from mnist_tutorial.training import (
 
 
 class Sweep(NamedTuple):
-    """What `train_many` saw. The first axis of every array is the network.
+    """Holds what `train_many` measured. The first axis of every array is the network.
 
     Attributes:
-      models: one `MLP` whose every array has that extra axis in front.
+      models: one `MLP`, in which every array has that extra axis in front.
       train_loss, train_accuracy: (networks, epochs) float32, over the epoch's batches.
-      validation_loss, validation_accuracy: (networks, epochs) float32, after it.
+      validation_loss, validation_accuracy: (networks, epochs) float32, after the epoch.
     """
 
     models: MLP
@@ -49,14 +49,14 @@ class Sweep(NamedTuple):
     validation_accuracy: np.ndarray
 
 
-# One network: all variables of its `Config`, its METRICS as lists with one number for each
-# epoch, and `seconds`, its share of the time that its group took.
+# One network: all settings of its `Config`, its METRICS as lists with one number for each epoch,
+# and `seconds`, its part of the time that its group took.
 Row = dict[str, Any]
 METRICS = Sweep._fields[1:]
 
 
 def subset(data: Dataset, num_train: int, num_validation: int = 2_000) -> Dataset:
-    """The first training and validation images only: a set on which a training takes a second."""
+    """Takes only the first training and validation images, with which training takes a second."""
     return Dataset(
         train=Examples(*(array[:num_train] for array in data.train)),
         validation=Examples(*(array[:num_validation] for array in data.validation)),
@@ -88,15 +88,15 @@ def train_many(configs: Sequence[Config], data: Dataset) -> Sweep:
         l2). The static fields shape the program and must be the same.
 
     Raises:
-      DataError: as `fit`.
-      ConfigError: as `fit`, or if the configurations differ in more than that.
+      DataError: if `fit` would raise it.
+      ConfigError: if `fit` would raise it, or the configurations differ in more than that.
     """
     for name in STATIC:
         values = {getattr(config, name) for config in configs}
         if len(values) != 1:
             raise ConfigError(
                 f"networks trained at once need the same {name}, got {sorted(map(str, values))}; "
-                "train them one after the other"
+                "train them one after another"
             )
     check_training(configs[0], data)
     stacked = jax.tree.map(lambda *values: jnp.stack(values), *configs)
@@ -113,12 +113,12 @@ def train_many(configs: Sequence[Config], data: Dataset) -> Sweep:
 
 
 def grid(base: Config, **values: Any) -> list[Config]:
-    """Every combination of the given values; what isn't named is as in `base`.
+    """Makes every combination of the given values; what isn't named is as in `base`.
 
     `grid(Config(), batch_size=[32, 128], seed=range(5))` makes ten configurations.
 
     Raises:
-      TypeError, ValueError: there is no such variable, it has no values, or not this one.
+      TypeError, ValueError: if there is no such setting, or it has no values or an invalid one.
     """
     for name in values:
         if name not in Config.__dataclass_fields__:
@@ -141,21 +141,21 @@ def run(
     on_group: Callable[[int, int], None] | None = None,
     keep: Iterable[str] = METRICS,
 ) -> list[Row]:
-    """Trains one network for each configuration, those of one shape at once.
+    """Trains one network for each configuration, and those of one shape at once.
 
     Args:
-      configs: what `grid` makes; lists of them can be added.
-      store: a file for the results. After each group it is written anew, whole; what it
-        holds already isn't trained again, so that a stopped run goes on.
+      configs: what `grid` makes; several such lists can be added.
+      store: a file for the results. It is rewritten in full after each group. Networks that
+        are in it already aren't trained again, so a run that was stopped can resume.
       on_group: called at the start and after each group with the number of networks done
-        and the number of all.
-      keep: which of METRICS a row holds; the store may hold more.
+        and the number of all networks.
+      keep: which of METRICS a row holds; the store can hold more.
 
     Returns:
       A row for each configuration, in the order given.
 
     Raises:
-      CheckpointError: the store is damaged, or was made with other data or versions.
+      CheckpointError: if the store is damaged, or was made with different data or versions.
     """
     made_by, keep = _versions(data), list(keep)
     if unknown := set(keep) - set(METRICS):
@@ -185,7 +185,7 @@ def run(
 
 
 def collect(rows: Iterable[Row], by: str, value: Callable[[Row], Any]) -> dict[Any, list[Any]]:
-    """What `value` says of each row, gathered by the variable `by` in order of appearance."""
+    """Gathers what `value` says of each row by the setting `by`, in order of appearance."""
     gathered: dict[Any, list[Any]] = {}
     for row in rows:
         gathered.setdefault(row[by], []).append(value(row))
@@ -196,7 +196,7 @@ def load_rows(path: str | Path) -> tuple[list[Row], dict[str, str]]:
     """Reads what `run` has stored: the rows, and the data and versions that made them.
 
     Raises:
-      CheckpointError: the file is absent, damaged, or holds something else.
+      CheckpointError: if the file is missing, damaged, or holds something else.
     """
     try:
         stored = json.loads(Path(path).read_text(encoding="utf-8"))
@@ -204,12 +204,13 @@ def load_rows(path: str | Path) -> tuple[list[Row], dict[str, str]]:
         return [stored["common"] | row for row in rows], made_by
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise CheckpointError(
-            f"{path} holds no results of experiments ({error!r}); delete it, or name another file"
+            f"{path} holds no results of experiments ({error!r}); delete it, or name a different "
+            "file"
         ) from error
 
 
 def _versions(data: Dataset) -> dict[str, str]:
-    """What the results depend on besides the configuration."""
+    """Lists what the results depend on besides the configuration."""
     versions = {name: importlib.metadata.version(name) for name in ("jax", "flax", "optax")}
     return versions | {
         "mnist_tutorial": mnist_tutorial.__version__,
@@ -219,7 +220,7 @@ def _versions(data: Dataset) -> dict[str, str]:
 
 
 def _rounded(results: Mapping[str, Any]) -> Row:
-    """Six decimals; JSON knows no NaN, which a diverged training leaves: None instead."""
+    """Rounds to six decimals; NaN, which JSON doesn't have, becomes None after a diverged run."""
 
     def short(value: Any) -> Any:
         if isinstance(value, list):
@@ -230,7 +231,7 @@ def _rounded(results: Mapping[str, Any]) -> Row:
 
 
 def _write(path: Path, made_by: dict[str, str], done: Mapping[Config, Row]) -> None:
-    """Variables that are the same in all rows are written once; one row is one line."""
+    """Writes each row on one line, and settings that are the same in all rows only once."""
     variables = [dataclasses.asdict(config) for config in done]
     first = variables[0]
     common = {k: v for k, v in first.items() if all(each[k] == v for each in variables)}
@@ -251,7 +252,8 @@ def _read(path: Path, made_by: dict[str, str]) -> dict[Config, Row]:
     if changed:
         differences = ", ".join(f"{k} {before.get(k)}, now {made_by[k]}" for k in changed)
         raise CheckpointError(
-            f"{path} was made with another {differences}; delete it, or name another file"
+            f"{path} was made with different data or versions ({differences}); delete it, or name "
+            "a different file"
         )
     names = Config.__dataclass_fields__
     try:
@@ -260,4 +262,4 @@ def _read(path: Path, made_by: dict[str, str]) -> dict[Config, Row]:
             for row in rows
         }
     except (KeyError, TypeError, ValueError) as error:
-        raise CheckpointError(f"{path} holds rows that are no configuration ({error!r})") from error
+        raise CheckpointError(f"{path} holds rows without a configuration ({error!r})") from error

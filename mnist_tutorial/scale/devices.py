@@ -1,8 +1,8 @@
 """Going further: the same training on many devices, in one process or in several.
 
-Every device holds the whole network and all images. Of each batch it takes its own rows, and
-the gradients are summed over all devices: one all-reduce for each update. The programs are
-those of `training` and `model`; only where their arrays lie is said here.
+Every device holds the whole network and all images. It takes its own rows of each batch, and the
+gradients are summed over all devices, with one all-reduce for each update. The programs are those
+of `training` and `model`; this module says only where their arrays live.
 """
 
 import functools
@@ -24,26 +24,26 @@ from mnist_tutorial.training import History, TrainState, create_state, train_ste
 
 
 def make_mesh(num_devices: int | None = None) -> Mesh:
-    """The first `num_devices` devices in a row, all of them by default.
+    """Puts the first `num_devices` devices in a row, or by default all of them.
 
-    With several processes these are the devices of all processes.
+    With several processes, these are the devices of all processes.
 
     Raises:
-      ValueError: there are not so many devices.
+      ValueError: if there aren't that many devices.
     """
     found = jax.devices()
     if num_devices is not None and not 1 <= num_devices <= len(found):
         raise ValueError(
-            f"num_devices must be from 1 to {len(found)}, the devices that JAX sees, got "
-            f"{num_devices}. XLA_FLAGS=--xla_force_host_platform_device_count={num_devices} "
-            "in the environment, set before JAX starts, simulates more on a CPU"
+            f"num_devices must be from 1 to {len(found)}, the number that JAX sees, got "
+            f"{num_devices}. To simulate more on a CPU, set XLA_FLAGS="
+            f"--xla_force_host_platform_device_count={num_devices} before JAX starts"
         )
     chosen = found[:num_devices]
     return jax.make_mesh((len(chosen),), ("data",), (AxisType.Auto,), devices=chosen)
 
 
 def batch_sharded(mesh: Mesh) -> NamedSharding:
-    """Cuts an array along its first axis: each device holds its own rows."""
+    """Cuts an array along its first axis, so that each device holds its own rows."""
     return NamedSharding(mesh, PartitionSpec("data"))
 
 
@@ -54,18 +54,18 @@ def replicated(mesh: Mesh) -> NamedSharding:
 
 @functools.cache
 def on_all_devices(function: Callable[..., Any], mesh: Mesh) -> Callable[..., Any]:
-    """`train_step`, `validate` or `predict`, each device working on its own rows.
+    """Makes `train_step`, `validate` or `predict` run on all devices, each on its own rows.
 
-    The rows need not divide evenly: the last devices then get fewer, or none, and the labels
-    are exchanged too.
+    The rows don't have to divide evenly. If they don't, the last devices get fewer, or none,
+    and the labels are exchanged too.
 
     Returns:
-      A function of the same arguments and results.
+      A function with the same arguments and results.
     """
 
     @jax.jit
     def parallel(state: Any, images: jax.Array, *rest: Any) -> Any:
-        # Cut only here: otherwise the compiler cuts the order of an epoch's images as well.
+        # Cut only here, or the compiler will cut the order of an epoch's images as well.
         images, *rest = jax.lax.with_sharding_constraint((images, *rest), replicated(mesh))
         images = jax.lax.with_sharding_constraint(images, batch_sharded(mesh))
         results = function(state, images, *rest)
@@ -75,15 +75,15 @@ def on_all_devices(function: Callable[..., Any], mesh: Mesh) -> Callable[..., An
 
 
 def replicate(examples: Examples, mesh: Mesh) -> Examples:
-    """Puts all examples on every device, where each process hands in only its own rows.
+    """Puts all examples on every device, with each process handing in only its own rows.
 
-    A device is first given its share, read by its own process; then all exchange theirs.
+    Each device first gets its share, read by its own process; then all exchange their shares.
     """
     return Examples(*(_replicate(array, mesh) for array in examples))
 
 
 def _replicate(array: np.ndarray, mesh: Mesh) -> Any:
-    missing = -len(array) % mesh.size  # shares must be of one size
+    missing = -len(array) % mesh.size  # all shares must have the same size
     padded = np.pad(array, [(0, missing)] + [(0, 0)] * (array.ndim - 1))
     own = np.split(padded, jax.process_count())[jax.process_index()]
     parts = jax.make_array_from_process_local_data(batch_sharded(mesh), own, padded.shape)
@@ -97,12 +97,12 @@ def fit(
     resume: tuple[TrainState, History | None] | None = None,
     on_epoch: Callable[[TrainState, History], None] | None = None,
 ) -> tuple[TrainState, History]:
-    """`training.fit` on all devices of the mesh: the same batches, the same updates.
+    """Trains as `training.fit` does, with the same batches, on all devices of the mesh.
 
-    Only the order in which gradients are summed differs, and with it the last digits.
+    Only the order in which the gradients are summed differs, and with it the last digits.
 
     Raises:
-      DataError, ConfigError, FloatingPointError: as `training.fit`.
+      DataError, ConfigError, FloatingPointError: if `training.fit` would raise them.
     """
     training.check_training(config, data)
     state, history = resume or (create_state(config), None)
@@ -120,10 +120,10 @@ def fit(
 
 
 def evaluate(model: MLP, examples: Examples, mesh: Mesh) -> Evaluation:
-    """Evaluates as `evaluation.evaluate` does, each device answering its own rows.
+    """Evaluates as `evaluation.evaluate` does, with each device answering its own rows.
 
     Raises:
-      DataError, FloatingPointError: as there.
+      DataError, FloatingPointError: if `evaluation.evaluate` would raise them.
     """
     check_images(examples.images)
     images = replicate(examples, mesh).images
@@ -133,13 +133,13 @@ def evaluate(model: MLP, examples: Examples, mesh: Mesh) -> Evaluation:
 
 
 class Collective(NamedTuple):
-    """One message that all devices of a compiled program exchange.
+    """Describes one message that all devices of a compiled program exchange.
 
     Attributes:
       kind: "all-reduce", "all-gather" and the like.
-      shapes: of the arrays that come out of it on each device.
-      num_bytes: their size.
-      in_loop: whether it is repeated, as an update is in an epoch.
+      shapes: the shapes of the arrays that come out of it on each device.
+      num_bytes: the size of these arrays in bytes.
+      in_loop: whether it's repeated, as an update is in an epoch.
     """
 
     kind: str
@@ -154,9 +154,9 @@ _ARRAY = re.compile(r"([a-z]+)(\d+)\[([\d,]*)\]")
 
 
 def collectives(program: jax.stages.Compiled) -> list[Collective]:
-    """What devices say to each other in a compiled program, read off its text.
+    """Lists what devices say to each other in a compiled program, according to its text.
 
-    What stands in a loop is listed once.
+    A message in a loop is listed once.
     """
     found, in_loop = [], True
     for line in (program.as_text() or "").splitlines():

@@ -1,7 +1,7 @@
-"""Going further: one training in several processes, on one machine or on many.
+"""Going further: one training run in several processes, on one machine or on many.
 
 Every process runs the whole command. JAX brings them together and makes their devices one mesh
-for `devices`; process 0 alone speaks and writes.
+for `devices`; only process 0 prints and writes.
 """
 
 import argparse
@@ -24,41 +24,42 @@ if TYPE_CHECKING:
     from mnist_tutorial.data import Dataset
     from mnist_tutorial.training import History, TrainState
 
-# JAX is imported late: the process that only watches does without.
+# JAX is imported late, because the process that only watches can do without it.
 
-TRAINS = "MNIST_TUTORIAL_TRAINS"  # stands in the environment of a process that is watched
+TRAINS = "MNIST_TUTORIAL_TRAINS"  # set in the environment of a process that is watched
 PATIENCE = 30  # seconds without a sign of life after which a process counts as dead
-START = 45  # seconds in which all processes must have come
-# How a watched process tells its watcher what 1 alone doesn't: some versions of JAX's runtime
-# leave with that when another process is lost, others abort.
+START = 45  # seconds within which all processes must have joined
+# With these exit codes, a watched process tells its watcher what 1 doesn't: some versions of JAX's
+# runtime exit with 1 when another process is lost, others abort.
 SAID, ALONE = 3, 4  # it has said what was wrong; it has lost the others
 LOST = (
-    "another process of this training has ended or can't be reached, so this one ends too. "
-    "Start all of them again: with --checkpoint they go on after the last whole epoch"
+    "another process of this training run has ended or can't be reached, so this one ends too. "
+    "Start all of them again; with --checkpoint they resume after the last complete epoch"
 )
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Adds the options of the command line that are about many devices."""
+    """Adds the command-line options for many devices."""
     group = parser.add_argument_group("many devices")
     group.add_argument(
         "--all-devices",
         action="store_true",
-        help="split every batch over all devices that JAX finds, not only the first",
+        help="split every batch over all devices that JAX finds, instead of using only the first",
     )
     group.add_argument(
         "--distributed",
         action="store_true",
-        help="the same over several processes, each started with this command; Slurm, Open MPI, "
-        "Kubernetes and Cloud TPU are detected, elsewhere the next three are needed",
+        help="like --all-devices, but over several processes, each started with this command; "
+        "Slurm, Open MPI, Kubernetes and Cloud TPU are detected, and elsewhere the next three "
+        "options are needed",
     )
     group.add_argument("--coordinator", metavar="HOST:PORT", help="where process 0 listens")
-    group.add_argument("--num-processes", type=int, metavar="INT", help="how many there are")
+    group.add_argument("--num-processes", type=int, metavar="INT", help="number of processes")
     group.add_argument("--process-id", type=int, metavar="INT", help="which one this is, from 0")
 
 
 def check_options(options: argparse.Namespace) -> None:
-    """Checks that what was said about the processes fits together.
+    """Checks that the options for several processes fit together.
 
     Raises:
       ConfigError: if something is missing or out of range.
@@ -88,7 +89,7 @@ def on_all_devices() -> tuple[Callable[..., Any], Callable[..., Any], Callable[.
     """Makes `fit`, `evaluate` and `load_training` that use the devices of all processes.
 
     Returns:
-      The three functions, with the arguments of the core's, and what to call the devices.
+      The three functions, with the same arguments as the core's, and what to call the devices.
     """
     import jax
 
@@ -105,13 +106,13 @@ def on_all_devices() -> tuple[Callable[..., Any], Callable[..., Any], Callable[.
 
 
 def watch(arguments: list[str]) -> int:
-    """Runs the command in a process of its own, and speaks for it if it dies.
+    """Runs the command in its own process, and reports on its behalf if it dies.
 
-    Where JAX's runtime notices first that another process is lost, it aborts on the spot,
-    with nothing but a trace of its C++ code.
+    If JAX's runtime is the first to notice that another process is lost, it aborts on the
+    spot, with nothing but a trace of its C++ code.
 
     Returns:
-      The command's exit code; 1 if it was ended from outside.
+      The command's exit code; 1 if it was killed from outside.
     """
     command = [sys.executable, "-m", "mnist_tutorial", *arguments]
     # Its standard input ends when this process does, however that happens.
@@ -124,7 +125,7 @@ def watch(arguments: list[str]) -> int:
     if code in (1, ALONE, -signal.SIGABRT):
         why = LOST
     elif code < 0:
-        why = f"the training was ended from outside ({signal.strsignal(-code)})"
+        why = f"the training process was killed from outside ({signal.strsignal(-code)})"
     else:
         return code
     print(f"mnist-tutorial: {why}", file=sys.stderr)
@@ -132,20 +133,20 @@ def watch(arguments: list[str]) -> int:
 
 
 def join(coordinator: str | None, num_processes: int | None, process_id: int | None) -> None:
-    """Makes this process one of several; before anything else is done with JAX.
+    """Makes this process one of several. Must come before anything else is done with JAX.
 
     Args:
-      coordinator: host:port of process 0; with the other two, None where JAX finds out
+      coordinator: host:port of process 0. Like the other two, it's None where JAX finds out
         by itself, as under Slurm, Open MPI and Kubernetes and on Cloud TPU.
-      num_processes: how many there are.
+      num_processes: the number of processes.
       process_id: which of them this is, from 0.
 
     Raises:
-      ConfigError: if JAX doesn't find out by itself here.
+      ConfigError: if JAX can't find out by itself here.
     """
     import jax
 
-    # Gloo, which carries the messages between CPUs, greets on the standard output.
+    # Gloo, which carries the messages between CPUs, writes a greeting to the standard output.
     sys.stdout = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     sys.excepthook = _leave_with_trace
@@ -160,8 +161,8 @@ def join(coordinator: str | None, num_processes: int | None, process_id: int | N
         )
     except ValueError as error:
         raise ConfigError(
-            f"JAX knows no launcher of several processes here ({error}) Say --coordinator "
-            "HOST:PORT, --num-processes and --process-id"
+            f"JAX couldn't detect a launcher of several processes here ({error}) Pass "
+            "--coordinator HOST:PORT, --num-processes and --process-id"
         ) from error
 
 
@@ -171,7 +172,7 @@ def _end_with_the_watcher() -> None:
 
 
 def leave(code: int) -> None:
-    """Ends this process at once. An ordinary exit would wait for the others."""
+    """Ends this process at once, because an ordinary exit would wait for the others."""
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(SAID if code == 1 else code)
@@ -183,9 +184,9 @@ def _leave_with_trace(*error: Any) -> None:
 
 
 def fetch(path: Path) -> bytes | None:
-    """The content of a file of process 0, in all processes; None if it isn't there.
+    """Returns the content of process 0's file to all processes, or None if there is no file.
 
-    Processes on other machines need not see the file.
+    Processes on other machines don't need to see the file.
     """
     import jax
     from jax.experimental.multihost_utils import broadcast_one_to_all
@@ -201,13 +202,13 @@ def fetch(path: Path) -> bytes | None:
 def load_training(
     path: Path, config: Config, data: "Dataset"
 ) -> "tuple[TrainState, History] | None":
-    """`checkpoints.load_training` of process 0's file, in all processes.
+    """Loads process 0's file in all processes, as `checkpoints.load_training` does.
 
     Returns:
-      The training; None if there is no such file.
+      The state and the history; None if there is no such file.
 
     Raises:
-      CheckpointError: as there, in all processes.
+      CheckpointError: in all processes, if `checkpoints.load_training` raises it.
     """
     from mnist_tutorial import checkpoints
 

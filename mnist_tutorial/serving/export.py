@@ -1,11 +1,11 @@
-"""Going further: the trained network as files that other systems read.
+"""Going further: the trained network as files that other systems can read.
 
     python -m mnist_tutorial.serving.export WEIGHTS FOLDER
 
-Each file takes images, (n, num_rows, num_columns) uint8 for any n, and gives what `predict`
-gives. `mnist.stablehlo` is a compiled program that needs JAX and nothing else, `mnist.onnx` is
-read by ONNX Runtime in a dozen languages, and `mnist.safetensors` holds the weights for
-everything else. Nothing is written before all of it was held against the network itself.
+Each program takes images, (n, num_rows, num_columns) uint8 for any n, and gives what `predict`
+gives. `mnist.stablehlo` is compiled and needs only JAX, `mnist.onnx` is read by ONNX Runtime in a
+dozen languages, and `mnist.safetensors` holds the weights for everything else. Nothing is written
+until all of it has been checked against the network itself.
 """
 
 import argparse
@@ -27,23 +27,23 @@ from mnist_tutorial.config import Config
 from mnist_tutorial.data import DataError, load_mnist, write_whole
 from mnist_tutorial.model import MLP, predict
 
-PLATFORMS = ("cpu", "cuda", "tpu")  # what the StableHLO program is compiled for, where it runs
+PLATFORMS = ("cpu", "cuda", "tpu")  # for which the StableHLO program can be compiled
 TOLERANCE = 1e-5  # how far a probability may be from the network's own
-OPSET, IR_VERSION = 17, 8  # of ONNX: of 2022, so that older runtimes read the file too
+OPSET, IR_VERSION = 17, 8  # of ONNX in 2022, so that older runtimes can read it too
 RESULTS = Path(__file__).parent / "results.json"
 
 
 class ExportError(Exception):
-    """An exported network that doesn't answer as the network does, or can't be made."""
+    """An exported network doesn't answer as the network does, or can't be made."""
 
 
 class Parity(NamedTuple):
-    """An exported network beside the one it was made from.
+    """Compares an exported network with the one it was made from.
 
     Attributes:
-      difference: the largest between two probabilities of the same image and class.
-      num_different: images whose most probable class differs.
-      num_images: images that both were shown.
+      difference: the largest difference between their probabilities of one image and class.
+      num_different: the number of images whose most probable class differs.
+      num_images: the number of images that both were shown.
     """
 
     difference: float
@@ -52,10 +52,10 @@ class Parity(NamedTuple):
 
 
 def to_stablehlo(model: MLP, config: Config) -> bytes:
-    """The network as a program: `jax.export.deserialize(content).call(images)` runs it.
+    """Makes the network a program, which `jax.export.deserialize(content).call(images)` runs.
 
     The weights are constants of the program. It is written for one image and mapped over
-    n of them, where n is decided by who calls it.
+    n of them, where the caller decides n.
     """
     (n,) = jax_export.symbolic_shape("n")
     images = jax.ShapeDtypeStruct((n, config.num_rows, config.num_columns), np.uint8)
@@ -65,10 +65,10 @@ def to_stablehlo(model: MLP, config: Config) -> bytes:
 
 
 def to_onnx(model: MLP, config: Config) -> bytes:
-    """The network as an ONNX graph with the configuration in its metadata.
+    """Makes the network an ONNX graph, with the configuration in its metadata.
 
-    The graph is written out by hand: it is small, and the one exporter from JAX that is kept
-    up would bring sixty packages and an older version of one of ours.
+    The graph is written out by hand, because it's small, and because the one exporter from JAX
+    that is still maintained would bring sixty packages and an older version of one of ours.
     """
     from onnx import TensorProto, checker, helper, numpy_helper
 
@@ -111,12 +111,12 @@ def to_onnx(model: MLP, config: Config) -> bytes:
 
 
 def run_stablehlo(content: bytes, images: np.ndarray) -> np.ndarray:
-    """What the exported program gives, (n, num_classes) float32."""
+    """Runs the exported program on images; gives (n, num_classes) float32."""
     return np.asarray(jax_export.deserialize(bytearray(content)).call(images))
 
 
 def run_onnx(content: bytes, images: np.ndarray) -> np.ndarray:
-    """What ONNX Runtime makes of the graph, (n, num_classes) float32."""
+    """Runs the graph in ONNX Runtime on images; gives (n, num_classes) float32."""
     import onnxruntime
 
     session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
@@ -132,7 +132,7 @@ FORMATS = (*PROGRAMS, "safetensors")
 
 
 def compare(found: np.ndarray, expected: np.ndarray) -> Parity:
-    """Holds two sets of probabilities, (n, num_classes), against each other."""
+    """Compares two sets of probabilities, each (n, num_classes)."""
     different = found.argmax(axis=1) != expected.argmax(axis=1)
     return Parity(float(np.abs(found - expected).max()), int(different.sum()), len(found))
 
@@ -144,18 +144,18 @@ def export(
     folder: Path,
     formats: Iterable[str] = FORMATS,
 ) -> dict[str, Parity]:
-    """Writes a network in some formats. Each file appears whole, and none before all are right.
+    """Writes a network in several formats. Each file appears whole, and none before all are right.
 
     Args:
-      images: (n, num_rows, num_columns) uint8, which all of them are tried on.
-      formats: names out of `FORMATS`.
+      images: (n, num_rows, num_columns) uint8, on which every program is tried.
+      formats: names from `FORMATS`.
 
     Returns:
-      For each program, how near it comes to the network.
+      For each program, how closely it matches the network.
 
     Raises:
-      ExportError: a program doesn't answer as the network does; nothing was written.
-      ImportError: a package is missing; nothing was written.
+      ExportError: if a program doesn't answer as the network does; nothing is written then.
+      ImportError: if a package is missing; nothing is written then.
     """
     expected = np.asarray(predict(model, images))
     contents, parities = {}, {}
@@ -177,28 +177,28 @@ def export(
 
 
 def measured(name: str = "results") -> dict[str, Any]:
-    """Reads what `python -m benchmarks.export --save` found, on all test images.
+    """Reads what `python -m benchmarks.export --save` measured on all test images.
 
     Args:
-      name: "systems" for what `python -m benchmarks.systems --save` found instead.
+      name: "systems" for what `python -m benchmarks.systems --save` measured instead.
 
     Returns:
       What it ran on, `configuration`, `files` with their bytes, and what `spark` and the
-      `service` answered, each with its `parity` with the network. For the systems: their
-      versions, and what each answered.
+      `service` answered, each with its `parity` with the network. For the systems, their
+      versions and what each of them answered.
     """
     found: dict[str, Any] = json.loads(RESULTS.with_stem(name).read_text())
     return found
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Runs the command. Returns 0 for success, 1 where files or packages let it down."""
+    """Runs the command. Returns 0 on success, 1 if there is a problem with files or programs."""
     parser = argparse.ArgumentParser(
         prog="python -m mnist_tutorial.serving.export",
-        description="Write a trained network as files that other systems read.",
+        description="Write a trained network as files that other systems can read.",
     )
-    parser.add_argument("weights", type=Path, help="what python -m mnist_tutorial saved")
-    parser.add_argument("folder", type=Path, help="where the files go")
+    parser.add_argument("weights", type=Path, help="the weights saved by python -m mnist_tutorial")
+    parser.add_argument("folder", type=Path, help="where to write the files")
     parser.add_argument(
         "--formats", nargs="+", choices=FORMATS, default=FORMATS, help="default: all of them"
     )
@@ -206,9 +206,9 @@ def main(arguments: list[str] | None = None) -> int:
     missing = [name for name in ("onnx", "onnxruntime") if not importlib.util.find_spec(name)]
     if missing and "onnx" in options.formats:
         parser.error(
-            f"the format onnx needs {' and '.join(missing)}: "
+            f"the format onnx needs {' and '.join(missing)}; install with "
             "python -m pip install onnx onnxruntime, "
-            "or leave it out with --formats stablehlo safetensors"
+            "or leave the format out with --formats stablehlo safetensors"
         )
     try:
         model, config = load_model(options.weights)
@@ -224,7 +224,7 @@ def main(arguments: list[str] | None = None) -> int:
             difference, num_different, num_images = parities[name]
             line += (
                 f", {num_different} of {num_images:,} answers differ, "
-                f"probabilities by {difference:.1e} at most"
+                f"and probabilities differ by at most {difference:.1e}"
             )
         print(line)
     return 0

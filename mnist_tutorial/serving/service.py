@@ -2,15 +2,15 @@
 
     python -m mnist_tutorial.serving.service mnist.onnx
 
-It needs numpy, pillow, starlette, uvicorn and onnxruntime; neither JAX nor the rest of this
-package: copied to a server, the file runs by itself. Ask it with a picture, or with JSON:
+It needs numpy, pillow, starlette, uvicorn and onnxruntime, but neither JAX nor the rest of this
+package. Copied to a server, the file runs by itself. Send it a picture, or JSON:
 
     curl --data-binary @seven.png -H "Content-Type: image/png" http://127.0.0.1:8000/predict
     curl --json '{"images": [...]}' http://127.0.0.1:8000/predict
 
-A picture of the network's own size is taken as it is, light on black. In any other, of a sheet of
-paper for example, the digits are found first; that needs scipy, and `further/pictures.py`, which
-may lie beside the copied file.
+A picture of the network's own size is taken as it is, light on black. In any other, for example
+of a sheet of paper, the digits are found first. That needs scipy and `further/pictures.py`, which
+can be put beside the copied file.
 """
 
 import argparse
@@ -28,23 +28,23 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-if TYPE_CHECKING:  # what is not installed with the book is imported where it is needed
+if TYPE_CHECKING:  # what isn't installed with the book is imported where it's needed
     from starlette.applications import Starlette
     from starlette.requests import Request
     from starlette.responses import Response
 
-MAX_BODY = 1_000_000  # bytes of one request
-MAX_IMAGES = 128  # images of one request
-MAX_PIXELS = 13_000_000  # pixels of one picture
+MAX_BODY = 1_000_000  # bytes in one request
+MAX_IMAGES = 128  # images in one request
+MAX_PIXELS = 13_000_000  # pixels in one picture
 MAX_BATCH = 256  # images that are scored together
-MAX_WAITING = 4_096  # images that wait; who brings more is told to come again
+MAX_WAITING = 4_096  # images that can wait; requests beyond that are told to try again later
 MAX_CONNECTIONS = 256
-BODY_SECONDS = 10  # a request must have arrived by then
-STOP_SECONDS = 10  # and, when the service stops, be answered by then
+BODY_SECONDS = 10  # seconds within which a request must have arrived
+STOP_SECONDS = 10  # seconds for the last answers when the service stops
 
 
 class Refused(Exception):
-    """A request that gets no answer, with the HTTP status and what to do about it."""
+    """A request is refused, with an HTTP status and what to do about it."""
 
     def __init__(self, status: int, message: str):
         super().__init__(message)
@@ -52,18 +52,18 @@ class Refused(Exception):
 
 
 class Network:
-    """The exported network. Requests that wait at the same time are scored together.
+    """Runs the exported network. Requests that wait at the same time are scored together.
 
-    While one batch is scored, the next one gathers: nobody waits for a batch to be full,
+    While one batch is scored, the next one gathers. No request waits for a batch to be full,
     and the busier the service is, the larger the batches are.
 
     Attributes:
       shape: rows and columns of an image.
-      config: what the network was trained with.
-      num_batches, num_images: what was scored so far.
+      config: the configuration that the network was trained with.
+      num_batches, num_images: what has been scored so far.
 
     Raises:
-      ValueError: the file holds no network that `mnist_tutorial.serving.export` wrote.
+      ValueError: if the file holds no network that `mnist_tutorial.serving.export` wrote.
     """
 
     def __init__(self, path: Path, max_batch: int = MAX_BATCH):
@@ -75,7 +75,7 @@ class Network:
             _, rows, columns = images.shape
             self.shape = (int(rows), int(columns))
             self.config = json.loads(self._session.get_modelmeta().custom_metadata_map["config"])
-        except Exception as error:  # ONNX Runtime has many kinds, and no common one
+        except Exception as error:  # ONNX Runtime raises many kinds, with no common base
             raise ValueError(f"{path} holds no exported network ({error})") from None
         self.num_batches = self.num_images = 0
         self._max_batch = max_batch
@@ -84,10 +84,10 @@ class Network:
         self._arrived = asyncio.Event()
 
     async def score(self, images: np.ndarray) -> np.ndarray:
-        """Probabilities, (n, num_classes) float32, of (n, rows, columns) uint8.
+        """Computes probabilities, (n, num_classes) float32, of (n, rows, columns) uint8.
 
         Raises:
-          Refused: too many images wait already.
+          Refused: if too many images are waiting already.
         """
         if self._num_waiting + len(images) > MAX_WAITING:
             raise Refused(503, "too many images are waiting; try again in a second")
@@ -98,7 +98,7 @@ class Network:
         return await answer
 
     async def work(self) -> None:
-        """Scores what waits, batch by batch, until it is cancelled."""
+        """Scores the images that wait, batch by batch, until it's cancelled."""
         while True:
             await self._arrived.wait()
             batch = [self._waiting.popleft()]
@@ -115,7 +115,7 @@ class Network:
         images = np.concatenate([images for images, _ in batch])
         try:
             probabilities = await asyncio.to_thread(self._run, images)
-        except Exception as error:  # theirs to see; the next batch may fare better
+        except Exception as error:  # passed on to them; the next batch has its own chance
             for _, answer in batch:
                 if not answer.done():
                     answer.set_exception(error)
@@ -124,7 +124,7 @@ class Network:
         self.num_images += len(images)
         ends = np.cumsum([len(images) for images, _ in batch])[:-1]
         for (_, answer), rows in zip(batch, np.split(probabilities, ends), strict=True):
-            if not answer.done():  # who asked may be gone
+            if not answer.done():  # unless the client has gone
                 answer.set_result(rows)
 
     def _run(self, images: np.ndarray) -> np.ndarray:
@@ -132,15 +132,15 @@ class Network:
 
 
 def read_json(body: bytes, shape: tuple[int, int]) -> np.ndarray:
-    """The images in `{"images": [[[0, 12, ...], ...], ...]}`, (n, rows, columns) uint8.
+    """Reads the images in `{"images": [[[0, 12, ...], ...], ...]}`, (n, rows, columns) uint8.
 
     Raises:
-      Refused: it is something else. The message names what and where.
+      Refused: if the body is something else; the message says what and where.
     """
     try:
         content = json.loads(body)
     except (ValueError, RecursionError) as error:
-        raise Refused(400, f"the body is no JSON: {error}") from None
+        raise Refused(400, f"the body isn't valid JSON: {error}") from None
     images = content.get("images") if isinstance(content, dict) else None
     if not isinstance(images, list) or not images:
         raise Refused(422, 'send {"images": [...]} with at least one image')
@@ -168,11 +168,11 @@ GREY = ("L", "LA", "P", "PA", "RGB", "RGBA")  # modes that become 8-bit grey wit
 
 
 def read_picture(body: bytes, shape: tuple[int, int]) -> tuple[np.ndarray, list[list[int]] | None]:
-    """The images in a picture, (n, rows, columns) uint8, and where in it each was found.
+    """Reads the images in a picture, (n, rows, columns) uint8, and where in it each was found.
 
     Returns:
-      One image and None for a picture of that very size; for any other the digits found in it
-      and the left, top, right and bottom of each, in pixels of the picture held upright.
+      One image and None for a picture of exactly that size; for any other, the digits found in
+      it and the left, top, right and bottom of each, in pixels of the picture held upright.
 
     Raises:
       Refused: if it isn't a picture, is too large, or has no digit.
@@ -188,8 +188,8 @@ def read_picture(body: bytes, shape: tuple[int, int]) -> tuple[np.ndarray, list[
             too_large = image.width * image.height > MAX_PIXELS
     except Image.DecompressionBombError:
         too_large = True
-    except Exception as error:  # whatever a made-up file makes of the library
-        raise Refused(400, f"the body isn't a whole picture: {error}") from None
+    except Exception as error:  # a made-up file can raise anything
+        raise Refused(400, f"the body isn't a complete picture: {error}") from None
     if too_large:
         raise Refused(413, f"the picture has more than {MAX_PIXELS:,} pixels; make it smaller")
     if shape != (28, 28):
@@ -198,7 +198,7 @@ def read_picture(body: bytes, shape: tuple[int, int]) -> tuple[np.ndarray, list[
     try:
         picture = pictures.open_picture(body)
     except ValueError as error:
-        raise Refused(400, f"the body isn't a whole picture: {error}") from None
+        raise Refused(400, f"the body isn't a complete picture: {error}") from None
     try:
         digits = [digit for row in pictures.find_digits(picture) for digit in row]
     except ValueError as error:
@@ -209,7 +209,7 @@ def read_picture(body: bytes, shape: tuple[int, int]) -> tuple[np.ndarray, list[
 
 
 def _pictures() -> Any:
-    """The module that finds digits: the package's, or the one beside this file."""
+    """Imports the module that finds digits: the package's, or the one beside this file."""
     with contextlib.suppress(ImportError):
         return importlib.import_module("mnist_tutorial.further.pictures")
     with contextlib.suppress(ImportError, FileNotFoundError):
@@ -220,7 +220,7 @@ def _pictures() -> Any:
         spec.loader.exec_module(beside)
         return beside
     raise Refused(
-        501, "this server takes pictures of 28 x 28 pixels only: it lacks scipy or pictures.py"
+        501, "this server takes only pictures of 28 x 28 pixels; it lacks scipy or pictures.py"
     )
 
 
@@ -228,10 +228,10 @@ KINDS = ("image/png", "image/jpeg", "image/webp", "image/bmp", "image/gif")
 
 
 async def read_body(request: "Request") -> bytes:
-    """The request's body.
+    """Reads the request's body.
 
     Raises:
-      Refused: it is larger than `MAX_BODY`, or slower than `BODY_SECONDS`.
+      Refused: if it's larger than `MAX_BODY`, slower than `BODY_SECONDS`, or incomplete.
     """
     from starlette.requests import ClientDisconnect
 
@@ -245,19 +245,19 @@ async def read_body(request: "Request") -> bytes:
     except TimeoutError:
         raise Refused(408, f"the body took longer than {BODY_SECONDS} seconds") from None
     except ClientDisconnect:
-        raise Refused(400, "the body broke off") from None
+        raise Refused(400, "the body ended early") from None
     return bytes(body)
 
 
 def make_app(path: Path, max_batch: int = MAX_BATCH) -> "Starlette":
-    """The service around an exported network, as an ASGI application."""
+    """Makes the service around an exported network, as an ASGI application."""
     from starlette.applications import Starlette
     from starlette.exceptions import HTTPException
     from starlette.responses import JSONResponse
     from starlette.routing import Route
 
     network = Network(path, max_batch)
-    one_picture = asyncio.Lock()  # at a time: a large one takes a second and some memory
+    one_picture = asyncio.Lock()  # at a time; a large one takes a second and some memory
 
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
@@ -324,23 +324,24 @@ def _short(value: object) -> str:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Serves until SIGTERM or Ctrl-C; requests under way are answered first."""
+    """Serves until SIGTERM or Ctrl-C, and first answers the requests that are under way."""
     parser = argparse.ArgumentParser(
         prog="python -m mnist_tutorial.serving.service", description="Serve an exported network."
     )
-    parser.add_argument("network", type=Path, help="the mnist.onnx that the export wrote")
-    parser.add_argument("--host", default="127.0.0.1", help="default: for this machine only")
-    parser.add_argument("--port", type=int, default=8000, help="default: %(default)s; 0: any free")
-    parser.add_argument(
-        "--max-batch", type=int, default=MAX_BATCH, help="images scored together: %(default)s"
-    )
+    parser.add_argument("network", type=Path, help="the mnist.onnx file that the export wrote")
+    help = "where to listen (default: %(default)s, for this machine only)"
+    parser.add_argument("--host", default="127.0.0.1", help=help)
+    help = "where to listen (default: %(default)s; 0 takes any free port)"
+    parser.add_argument("--port", type=int, default=8000, help=help)
+    help = "how many images are scored together at most (default: %(default)s)"
+    parser.add_argument("--max-batch", type=int, default=MAX_BATCH, help=help)
     options = parser.parse_args(arguments)
     try:
         import uvicorn
 
         app = make_app(options.network, options.max_batch)
     except ImportError as error:
-        parser.error(f"{error}; python -m pip install starlette uvicorn onnxruntime pillow")
+        parser.error(f"{error}; use python -m pip install starlette uvicorn onnxruntime pillow")
     except ValueError as error:
         parser.error(str(error))
     for number in (signal.SIGINT, signal.SIGTERM):  # raised again when all is answered

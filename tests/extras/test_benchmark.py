@@ -59,4 +59,4 @@ def test_a_part_of_the_images_is_not_saved(capsys):
     assert "--save needs all test images" in capsys.readouterr().err
     with pytest.raises(SystemExit):
         benchmark.main(["--images", "10"])
-    assert "the service is asked about 3000 images, got 10" in capsys.readouterr().err
+    assert "the service needs 3000 images, got 10" in capsys.readouterr().err

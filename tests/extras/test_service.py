@@ -160,11 +160,11 @@ def test_health_tells_what_is_served(client, network):
 @pytest.mark.parametrize(
     "body, status, words",
     [
-        ("", 400, "the body is no JSON"),
-        ("{", 400, "the body is no JSON"),
-        (b"\xff\xfe\x00", 400, "the body is no JSON"),
-        ("[" * 400_000, 400, "the body is no JSON"),
-        ('{"images": ' + "9" * 5000 + "}", 400, "the body is no JSON"),
+        ("", 400, "the body isn't valid JSON"),
+        ("{", 400, "the body isn't valid JSON"),
+        (b"\xff\xfe\x00", 400, "the body isn't valid JSON"),
+        ("[" * 400_000, 400, "the body isn't valid JSON"),
+        ('{"images": ' + "9" * 5000 + "}", 400, "the body isn't valid JSON"),
         ("[]", 422, 'send {"images": [...]}'),
         ('{"images": []}', 422, "at least one image"),
         ('{"images": {"0": 1}}', 422, 'send {"images": [...]}'),
@@ -196,10 +196,10 @@ def test_json_that_is_no_image_is_refused(client, body, status, words):
 @pytest.mark.parametrize(
     "body, status, words",
     [
-        (b"", 400, "isn't a whole picture"),
-        (b"\x89PNG\r\n\x1a\n", 400, "isn't a whole picture"),
-        (b"GIF89a" + b"\x00" * 100, 400, "isn't a whole picture"),
-        (png(np.zeros((28, 28), np.uint8))[:-30], 400, "isn't a whole picture"),
+        (b"", 400, "isn't a complete picture"),
+        (b"\x89PNG\r\n\x1a\n", 400, "isn't a complete picture"),
+        (b"GIF89a" + b"\x00" * 100, 400, "isn't a complete picture"),
+        (png(np.zeros((28, 28), np.uint8))[:-30], 400, "isn't a complete picture"),
         (png(np.zeros((27, 28), np.uint8)), 422, "the picture: no ink on it"),
         (png(np.zeros((28, 28), np.uint16)), 422, "the picture: no ink on it"),
         # Images that would take gigabytes, and a text that would.
@@ -208,7 +208,7 @@ def test_json_that_is_no_image_is_refused(client, body, status, words):
         (
             header(28, 28) + chunk(b"zTXt", b"a\0\0" + zlib.compress(bytes(200_000_000), 9)),
             400,
-            "isn't a whole picture",
+            "isn't a complete picture",
         ),
     ],
 )  # fmt: skip
