@@ -66,11 +66,8 @@ MODULES = [
 # Files with sentences that are still to be mended. A file leaves this list when it's clean; none
 # joins it.
 DUE = """
-chapters/going-further/accelerators.ipynb
 chapters/going-further/more-than-one-device.ipynb
-chapters/going-further/other-data.ipynb
 chapters/going-further/out-of-the-notebook.ipynb
-chapters/going-further/plain-jax.ipynb
 """.split()
 
 
