@@ -189,7 +189,7 @@ def read_picture(body: bytes, shape: tuple[int, int]) -> tuple[np.ndarray, list[
     except Image.DecompressionBombError:
         too_large = True
     except Exception as error:  # a made-up file can raise anything
-        raise Refused(400, f"the body isn't a complete picture: {error}") from None
+        raise Refused(400, f"the body isn't a whole picture: {error}") from None
     if too_large:
         raise Refused(413, f"the picture has more than {MAX_PIXELS:,} pixels; make it smaller")
     if shape != (28, 28):
@@ -198,7 +198,7 @@ def read_picture(body: bytes, shape: tuple[int, int]) -> tuple[np.ndarray, list[
     try:
         picture = pictures.open_picture(body)
     except ValueError as error:
-        raise Refused(400, f"the body isn't a complete picture: {error}") from None
+        raise Refused(400, f"the body isn't a whole picture: {error}") from None
     try:
         digits = [digit for row in pictures.find_digits(picture) for digit in row]
     except ValueError as error:

@@ -196,10 +196,10 @@ def test_json_that_is_no_image_is_refused(client, body, status, words):
 @pytest.mark.parametrize(
     "body, status, words",
     [
-        (b"", 400, "isn't a complete picture"),
-        (b"\x89PNG\r\n\x1a\n", 400, "isn't a complete picture"),
-        (b"GIF89a" + b"\x00" * 100, 400, "isn't a complete picture"),
-        (png(np.zeros((28, 28), np.uint8))[:-30], 400, "isn't a complete picture"),
+        (b"", 400, "isn't a whole picture"),
+        (b"\x89PNG\r\n\x1a\n", 400, "isn't a whole picture"),
+        (b"GIF89a" + b"\x00" * 100, 400, "isn't a whole picture"),
+        (png(np.zeros((28, 28), np.uint8))[:-30], 400, "isn't a whole picture"),
         (png(np.zeros((27, 28), np.uint8)), 422, "the picture: no ink on it"),
         (png(np.zeros((28, 28), np.uint16)), 422, "the picture: no ink on it"),
         # Images that would take gigabytes, and a text that would.
@@ -208,7 +208,7 @@ def test_json_that_is_no_image_is_refused(client, body, status, words):
         (
             header(28, 28) + chunk(b"zTXt", b"a\0\0" + zlib.compress(bytes(200_000_000), 9)),
             400,
-            "isn't a complete picture",
+            "isn't a whole picture",
         ),
     ],
 )  # fmt: skip
