@@ -424,9 +424,9 @@ def _part(
     on_page = "MNIST_TUTORIAL_PAGE" in os.environ  # set where the book's notebooks are stored
     if on_page or not height:
         return HTML(
-            f'<div class="live" data-live="{part}"{_data(attributes)}><p>This part answers on the '
-            "page of the book, in a browser with JavaScript: online, or at home with "
-            "<code>make serve</code>. The figures of this chapter show what it does.</p></div>"
+            f'<div class="live" data-live="{part}"{_data(attributes)}><p>This part is '
+            "interactive. It works on the book's web page, in a browser with JavaScript: either "
+            "online, or on your own machine with <code>make serve</code>.</p></div>"
         )
     style = (MODULES / "live.css").read_text(encoding="utf-8")
     page = (

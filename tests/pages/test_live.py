@@ -578,10 +578,10 @@ def test_the_threshold_can_be_moved_with_the_keyboard(visit, mnist):
     assert seen.problems == []
 
 
-def test_without_script_the_words_point_to_the_figures(visit):
+def test_without_script_the_words_say_where_the_part_works(visit):
     for name in (DRAW, TRAIN, LOOK, LIMITS):
         page = visit(name, java_script_enabled=False).page
-        assert "The figures of this chapter" in page.locator("[data-live]").first.text_content()
+        assert "in a browser with JavaScript" in page.locator("[data-live]").first.text_content()
 
 
 def test_parts_are_fetched_only_when_the_reader_comes_near(visit):
