@@ -88,7 +88,7 @@ def draw_units(network: dict[str, np.ndarray], units: np.ndarray, digit: int) ->
     )
     return (
         f'<svg viewBox="0 0 {28 * COLUMNS} {28 * rows}" role="img" aria-label="The weights of '
-        f'{len(units)} hidden units; the brightest answer most to the 4">'
+        f'{len(units)} hidden units; the brightest are the most active for the 4">'
         f'<image href="_static/live/{UNITS}" width="{28 * COLUMNS}" height="{28 * rows}"/>'
         f"{shades}{rings}</svg>"
     )
@@ -136,11 +136,11 @@ def machine(network: dict[str, np.ndarray], image: np.ndarray) -> str:
 <div class="home-flow live">
 <div><h2 class="home-label">784 pixels it sees</h2>{draw_pixels(image)}</div>
 <div class="home-arrow" aria-hidden="true">→</div>
-<div><h2 class="home-label">{count} hidden units, bright where they answer; ringed, those that spoke
- most for the answer</h2><div class="home-units">{draw_units(network, units, digit)}</div></div>
+<div><h2 class="home-label">{count} hidden units: bright when active, ringed if they did most to
+ produce the answer</h2><div class="home-units">{draw_units(network, units, digit)}</div></div>
 <div class="home-arrow" aria-hidden="true">→</div>
-<p class="home-why">Nobody told it what a loop or a stroke is. It was shown 55,000 digits, and it
- adjusted {numbers:,} numbers. Chapters 4 to 6 take it apart.</p>
+<p class="home-why">Nobody told this small network what a loop or a stroke is. It was shown 55,000
+ digits, and it adjusted its {numbers:,} numbers. Chapters 4 to 6 take a larger one apart.</p>
 </div>"""
 
 

@@ -54,8 +54,8 @@ def load_mnist(config: Config = Config(), data_dir: str | Path | None = None) ->
     """Reads the data set that `config.dataset` names.
 
     The images come from a copy that TensorFlow Datasets has prepared; the package
-    carries MNIST. Decoding takes some seconds and is done once: after that a file in
-    the user's cache directory answers.
+    carries MNIST. Decoding takes a few seconds and is done only once; after that, the
+    images come from a file in the user's cache directory.
 
     Args:
       data_dir: a folder of prepared data sets, searched before all others; see
@@ -65,7 +65,7 @@ def load_mnist(config: Config = Config(), data_dir: str | Path | None = None) ->
       The splits; validation is the last `config.num_validation` training images.
 
     Raises:
-      DataError: if there is no prepared copy, or it is damaged or has images of another shape.
+      DataError: if no prepared copy is found, or it is damaged or its images have a wrong shape.
       ConfigError: if `config.num_validation` leaves nothing to train on.
     """
     folder = find_prepared(config.dataset, data_dir)
