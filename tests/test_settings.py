@@ -50,18 +50,40 @@ def test_other_seeds_report_than_choose():
         for seeds, accuracy in ((settings.CHOOSING, chosen), (settings.REPORTING, reported))
         for seed in seeds
     ]
-    assert settings.with_own_rates(rows) == {16: (0.1, [50.0] * len(settings.REPORTING))}
+    found = settings.with_own_rates(rows, "batch_size")
+    assert found == {16: (0.1, [50.0] * len(settings.REPORTING))}
+
+
+OWN_RATES = {
+    "batch-sizes": "batch_size",
+    "hidden-layers": "num_hidden_layers",
+}
+
+
+@pytest.mark.parametrize("name, by", OWN_RATES.items())
+def test_the_best_rate_of_each_value_lies_between_others_that_were_tried(name, by):
+    found = settings.with_own_rates(stored(f"{name}-own-rates"), by)
+    assert list(found) == list(settings.RATES[by])
+    for value, (rate, several) in found.items():
+        assert rate not in (settings.RATES[by][value][0], settings.RATES[by][value][-1]), value
+        assert len(several) == len(settings.REPORTING)
 
 
 def test_the_stored_results_show_what_the_pages_say():
-    depth = settings.accuracies(stored("hidden-layers"), "num_hidden_layers")
-    assert np.mean(depth[3]) - np.mean(depth[1]) == pytest.approx(0.8, abs=0.3)
+    at_one_rate = settings.accuracies(stored("learning-rate"), "learning_rate")
+    assert np.mean(at_one_rate[0.2]) - np.mean(at_one_rate[0.06]) > 0.5
+    size, depth = (
+        {
+            value: np.mean(several)
+            for value, (_, several) in settings.with_own_rates(
+                stored(f"{name}-own-rates"), OWN_RATES[name]
+            ).items()
+        }
+        for name in ("batch-sizes", "hidden-layers")
+    )
+    assert size[16] > size[128] > size[1_024] > 94.5
+    assert max(depth[1], depth[2], depth[3]) - min(depth[1], depth[2], depth[3]) < 0.5
+    assert depth[4] < depth[3]
     activation = settings.accuracies(stored("activation"), "activation")
     assert np.mean(activation["identity"]) < 91 < 94 < np.mean(activation["tanh"])
-    assert np.mean(activation["tanh"]) < np.mean(activation["relu"])
-    found = settings.with_own_rates(stored("batch-sizes-own-rates"))
-    assert set(found) == set(settings.RATES)
-    for size, (rate, accuracies) in found.items():
-        assert rate not in (settings.RATES[size][0], settings.RATES[size][-1]), size
-        assert np.mean(accuracies) > 94.5
     assert Config().momentum == settings.BASE.momentum

@@ -22,8 +22,12 @@ BASE = Config(hidden_units=128, learning_rate=0.06, num_epochs=10)
 NUM_TRAIN, NUM_VALIDATION = 10_000, 5_000
 SEEDS = range(5)
 KEEP = ("train_loss", "validation_loss", "validation_accuracy")
-# Rates tried for each batch size. Two seeds choose the rate, five others report.
-RATES = {16: [0.012, 0.024, 0.048], 128: [0.05, 0.1, 0.2, 0.4], 1_024: [0.2, 0.4, 0.8]}
+# Rates tried for each value of a setting. Two seeds choose the rate, five others report.
+TRIED = [0.03, 0.06, 0.1, 0.2, 0.4]
+RATES: dict[str, dict[Any, list[float]]] = {
+    "batch_size": {16: [0.012, 0.024, 0.048], 128: [0.05, 0.1, 0.2, 0.4], 1_024: [0.2, 0.4, 0.8]},
+    "num_hidden_layers": dict.fromkeys([1, 2, 3, 4], TRIED),
+}
 CHOOSING, REPORTING = range(2), range(2, 7)
 # The step of SGD with momentum is as long, in the long run, as one of rate / (1 - momentum)
 # without. These pairs, (rate, momentum), all make 0.6, and those of one rate don't.
@@ -54,14 +58,19 @@ def _same_stride(data: Dataset) -> Experiment:
     return _experiment(configs, data)
 
 
-def _batch_sizes(data: Dataset) -> Experiment:
-    seeds = [*CHOOSING, *REPORTING]
-    configs = [
-        config
-        for size, rates in RATES.items()
-        for config in grid(BASE, batch_size=size, learning_rate=rates, seed=seeds)
-    ]
-    return _experiment(configs, data)
+def _own_rates(by: str) -> Callable[[Dataset], Experiment]:
+    """Every value of a setting at each of its rates, all else as in BASE."""
+
+    def experiment(data: Dataset) -> Experiment:
+        seeds = [*CHOOSING, *REPORTING]
+        configs = [
+            config
+            for value, rates in RATES[by].items()
+            for config in grid(BASE, **{by: value}, learning_rate=rates, seed=seeds)
+        ]
+        return _experiment(configs, data)._replace(keep=("validation_accuracy",))
+
+    return experiment
 
 
 def _momentum_small_steps(data: Dataset) -> Experiment:
@@ -94,7 +103,8 @@ EXPERIMENTS: dict[str, Callable[[Dataset], Experiment]] = {
     "initialisation": _vary(weight_init=["glorot_normal", "he_normal"]),
     "initial-scale": _vary(init_scale=[0.01, 0.1, 1.0, 10.0, 100.0]),
     "nesterov": _vary(nesterov=[False, True]),
-    "batch-sizes-own-rates": _batch_sizes,
+    "batch-sizes-own-rates": _own_rates("batch_size"),
+    "hidden-layers-own-rates": _own_rates("num_hidden_layers"),
     "seeds": lambda data: _experiment(grid(BASE, seed=range(40)), data),
 }
 
@@ -109,20 +119,23 @@ def accuracies(rows: Iterable[Row], by: str) -> dict[Any, list[float]]:
     return collect(rows, by, lambda row: 100 * row["validation_accuracy"][-1])
 
 
-def with_own_rates(rows: Iterable[Row]) -> dict[int, tuple[float, list[float]]]:
-    """Picks the best rate for each batch size, and the accuracies that other seeds reach with it.
+def with_own_rates(
+    rows: Iterable[Row], by: str = "batch_size"
+) -> dict[Any, tuple[float, list[float]]]:
+    """Picks the best rate for each value of a setting, and what other seeds reach with it.
 
     Args:
-      rows: what `stored("batch-sizes-own-rates")` returns.
+      rows: what `stored` returns of an experiment that tries RATES.
+      by: the setting, a variable of `Config`.
 
     Returns:
-      Batch size → the rate with the best mean over CHOOSING, and the last validation accuracies,
-      in percent, of REPORTING.
+      Value → the rate with the best mean over CHOOSING, and the last validation accuracies, in
+      percent, of REPORTING.
     """
     found = {}
-    for size, several in collect(rows, "batch_size", lambda row: row).items():
+    for value, several in collect(rows, by, lambda row: row).items():
         chosen = accuracies((r for r in several if r["seed"] in CHOOSING), "learning_rate")
         rate = max(chosen, key=lambda rate: np.mean(chosen[rate]))
         reported = accuracies((r for r in several if r["seed"] in REPORTING), "learning_rate")
-        found[size] = rate, reported[rate]
+        found[value] = rate, reported[rate]
     return found
