@@ -56,7 +56,9 @@ def test_other_seeds_report_than_choose():
 
 OWN_RATES = {
     "batch-sizes": "batch_size",
+    "hidden-units": "hidden_units",
     "hidden-layers": "num_hidden_layers",
+    "activation": "activation",
 }
 
 
@@ -72,18 +74,17 @@ def test_the_best_rate_of_each_value_lies_between_others_that_were_tried(name, b
 def test_the_stored_results_show_what_the_pages_say():
     at_one_rate = settings.accuracies(stored("learning-rate"), "learning_rate")
     assert np.mean(at_one_rate[0.2]) - np.mean(at_one_rate[0.06]) > 0.5
-    size, depth = (
+    size, depth, bend = (
         {
             value: np.mean(several)
             for value, (_, several) in settings.with_own_rates(
                 stored(f"{name}-own-rates"), OWN_RATES[name]
             ).items()
         }
-        for name in ("batch-sizes", "hidden-layers")
+        for name in ("batch-sizes", "hidden-layers", "activation")
     )
     assert size[16] > size[128] > size[1_024] > 94.5
     assert max(depth[1], depth[2], depth[3]) - min(depth[1], depth[2], depth[3]) < 0.5
     assert depth[4] < depth[3]
-    activation = settings.accuracies(stored("activation"), "activation")
-    assert np.mean(activation["identity"]) < 91 < 94 < np.mean(activation["tanh"])
+    assert bend["identity"] < 92 < 95 < min(bend["tanh"], bend["relu"])
     assert Config().momentum == settings.BASE.momentum

@@ -26,7 +26,9 @@ KEEP = ("train_loss", "validation_loss", "validation_accuracy")
 TRIED = [0.03, 0.06, 0.1, 0.2, 0.4]
 RATES: dict[str, dict[Any, list[float]]] = {
     "batch_size": {16: [0.012, 0.024, 0.048], 128: [0.05, 0.1, 0.2, 0.4], 1_024: [0.2, 0.4, 0.8]},
+    "hidden_units": {8: [0.01, 0.03, 0.06, 0.1], 32: TRIED, 128: TRIED, 512: TRIED},
     "num_hidden_layers": dict.fromkeys([1, 2, 3, 4], TRIED),
+    "activation": {"identity": [0.003, 0.01, 0.03, 0.06], "tanh": TRIED, "relu": TRIED},
 }
 CHOOSING, REPORTING = range(2), range(2, 7)
 # The step of SGD with momentum is as long, in the long run, as one of rate / (1 - momentum)
@@ -104,7 +106,9 @@ EXPERIMENTS: dict[str, Callable[[Dataset], Experiment]] = {
     "initial-scale": _vary(init_scale=[0.01, 0.1, 1.0, 10.0, 100.0]),
     "nesterov": _vary(nesterov=[False, True]),
     "batch-sizes-own-rates": _own_rates("batch_size"),
+    "hidden-units-own-rates": _own_rates("hidden_units"),
     "hidden-layers-own-rates": _own_rates("num_hidden_layers"),
+    "activation-own-rates": _own_rates("activation"),
     "seeds": lambda data: _experiment(grid(BASE, seed=range(40)), data),
 }
 
@@ -119,9 +123,7 @@ def accuracies(rows: Iterable[Row], by: str) -> dict[Any, list[float]]:
     return collect(rows, by, lambda row: 100 * row["validation_accuracy"][-1])
 
 
-def with_own_rates(
-    rows: Iterable[Row], by: str = "batch_size"
-) -> dict[Any, tuple[float, list[float]]]:
+def with_own_rates(rows: Iterable[Row], by: str) -> dict[Any, tuple[float, list[float]]]:
     """Picks the best rate for each value of a setting, and what other seeds reach with it.
 
     Args:
