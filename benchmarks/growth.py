@@ -17,7 +17,7 @@ import jax
 import jax.numpy as jnp
 
 from mnist_tutorial import Config, load_mnist
-from mnist_tutorial.book.plots import BLUE, ORANGE, panels
+from mnist_tutorial.book.plots import COMPARED, panels
 from mnist_tutorial.further.sweeps import subset, train_many
 from mnist_tutorial.training import create_state, train_epoch
 
@@ -98,8 +98,8 @@ def draw(result: dict[str, dict[int, float]]):
     figure, axes = panels(3, 2, 7.5)
     for ax, (what, seconds) in zip(axes, result.items(), strict=False):
         values, times = list(seconds), list(seconds.values())
-        ax.plot(values, [times[0] * v / values[0] for v in values], "--", color=ORANGE)
-        ax.plot(values, times, "o-", color=BLUE)
+        ax.plot(values, [times[0] * v / values[0] for v in values], **COMPARED)
+        ax.plot(values, times, "o-")
         ax.set_xscale("log", base=2)
         ax.set_yscale("log", base=2)
         ax.set_xticks(values, [f"{v:,}" for v in values], fontsize=8)

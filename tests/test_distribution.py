@@ -79,7 +79,7 @@ def test_the_wheel_holds_the_package_and_nothing_else(built):
             assert wheel.read(name) == path.read_bytes(), name
     assert {name.split(".dist-info/")[1] for name in about} == {
         "METADATA", "RECORD", "WHEEL", "entry_points.txt", "top_level.txt",
-        "licenses/LICENSE", "licenses/LICENSES.md",
+        "licenses/LICENSE", "licenses/LICENSES.md", "licenses/_static/fonts/OFL.txt",
     }  # fmt: skip
     assert "mnist_tutorial/py.typed" in files
 

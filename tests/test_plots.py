@@ -21,6 +21,43 @@ def test_answers_mark_exactly_the_wrong_ones():
     assert [ax.axison for ax in figure.axes] == [False, True, True]
 
 
+def test_names_stand_at_the_ends_of_lines_and_never_on_one_another():
+    ends = {"low": 1.0, "middle": 2.01, "close": 2.0}
+    figure = plots.curves({name: ([0, 1], [0, y]) for name, y in ends.items()}, "x", "y")
+    figure.canvas.draw()
+    (ax,) = figure.axes
+    assert {name.get_text(): name.xy[1] for name in ax.texts} == ends and not ax.get_legend()
+    names = sorted(ax.texts, key=lambda name: name.get_window_extent().y0)
+    assert [name.get_text() for name in names] == ["low", "close", "middle"]
+    boxes = [name.get_window_extent() for name in names]
+    assert all(below.y1 <= above.y0 for below, above in zip(boxes, boxes[1:], strict=False))
+
+
+def test_many_lines_and_narrow_panels_have_a_legend():
+    four = {name: ([0, 1], [0, 1]) for name in "abcd"}
+    assert plots.curves(four, "x", "y").axes[0].get_legend()
+    two = {name: ([0, 1], [0, 1]) for name in "ab"}
+    figure, (left, _) = plots.panels(1, 2, height=3)
+    plots.curves(two, "x", "y", ax=left)
+    assert left.get_legend() and not left.texts
+
+
+def test_a_race_has_a_line_for_each_run_and_a_name_for_each_recipe():
+    run = {"seconds": [1, 2], "validation_accuracy": [0.95, 0.97]}
+    later = {"seconds": [2, 4], "validation_accuracy": [0.95, 0.98]}
+    ax = plots.races({"slow": [run, later], "fast": [run]}, goal=0.971).axes[0]
+    assert [list(line.get_ydata()) for line in ax.lines[:3]] == [[95, 97], [95, 98], [95, 97]]
+    assert {name.get_text(): tuple(name.xy) for name in ax.texts} == {
+        "slow": (4, 98),
+        "fast": (2, 97),
+    }
+
+
+def test_numbers_on_logarithmic_axes_are_written_out():
+    numbers = [1e-5, 0.006, 0.5, 10, 65_536]
+    assert [plots._decimal(n) for n in numbers] == ["0.00001", "0.006", "0.5", "10", "65,536"]
+
+
 def test_intervals_are_those_of_student_around_the_means():
     values = [1.0, 2.0, 3.0, 4.0]
     figure = plots.intervals({"a": {8: values, 16: [5.0, 7.0]}, "b": {8: [9.0]}}, "x", "y", "x")

@@ -12,16 +12,19 @@ def words(ax):
 
 
 def test_the_bend_is_relu_and_each_border_has_its_points():
-    points = np.array([[0.1, 0.2], [0.3, 0.4], [0.5, 0.6]])
+    points = np.array([[0.1, 0.2], [0.3, 0.4], [0.5, 0.6], [0.7, 0.8], [0.9, 1.0]])
     answers = {"left": np.array([[0, 1], [0, 1]]), "below": np.array([[1, 1], [0, 0]])}
-    relu, *others = plots_learning.bend(points, np.array([0, 1, 0]), answers).axes
+    relu, *others = plots_learning.bend(points, np.array([0, 1, 0, 1, 0]), answers).axes
     x, y = relu.lines[0].get_data()
     assert (y == np.maximum(x, 0)).all() and x.min() < 0 < x.max()
     for ax, (title, answer) in zip(others, answers.items(), strict=True):
         assert ax.get_title() == title
-        assert (ax.images[0].get_array() == answer).all() and ax.images[0].origin == "lower"
-        no, yes = (np.asarray(marks.get_offsets()) for marks in ax.collections)
-        np.testing.assert_array_equal(no, points[[0, 2]])
+        area, *marks = ax.collections
+        for inside in ((0.1, 0.1), (0.9, 0.1), (0.1, 0.9), (0.9, 0.9)):
+            taken = answer[round(inside[1]), round(inside[0])]
+            assert area.get_paths()[0].contains_point(inside) == taken
+        no, yes = (np.asarray(each.get_offsets()) for each in marks)
+        np.testing.assert_array_equal(no, points[[0, 4]])  # every second one
         np.testing.assert_array_equal(yes, points[[1]])
 
 

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
+from matplotlib.colors import to_rgba
 
-from mnist_tutorial.book import plots, plots_results
+from mnist_tutorial.book import plots, plots_results, style
 from mnist_tutorial.evaluation import evaluate_probabilities, wilson_interval
 
 
@@ -42,6 +43,8 @@ def test_mistakes_name_the_answer_the_label_and_what_the_label_got():
     first, second = figure.axes
     assert first.get_title() == "✗ 0" and first.get_xlabel() == "is 1: 30.0%"
     assert second.get_xlabel() == "is 1: <0.1%"
+    assert first.xaxis.label.get_color() == style.TRUTH
+    assert first.spines["top"].get_edgecolor() == to_rgba(style.ANSWER)
 
 
 def test_units_are_rows_of_weights_and_labelled_digits():

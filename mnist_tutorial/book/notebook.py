@@ -10,10 +10,12 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+import matplotlib
 from IPython.display import Markdown
 from matplotlib_inline.backend_inline import set_matplotlib_formats
 from tqdm import tqdm
 
+from mnist_tutorial.book import style
 from mnist_tutorial.checkpoints import (
     CheckpointError,
     keep_compiled,
@@ -26,9 +28,10 @@ from mnist_tutorial.training import History, TrainState, fit
 
 
 def setup() -> None:
-    """Prepares a chapter: figures become PNGs of exactly their own size, and what JAX
-    compiles is kept for the next run."""
+    """Prepares a chapter: figures have the book's colours and letters and become PNGs of exactly
+    their own size, and what JAX compiles is kept for the next run."""
     keep_compiled()
+    matplotlib.rcParams.update(style.RC)
     set_matplotlib_formats("png", bbox_inches=None)
 
 

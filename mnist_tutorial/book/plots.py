@@ -1,26 +1,31 @@
-"""Figures. Each function takes arrays and returns a Matplotlib `Figure`; none trains.
+"""Draws figures. Each function takes arrays and returns a Matplotlib `Figure`; none trains.
 
-Sizes are chosen so that the text can be read on a phone; colours can be told apart by
-colour-blind readers (Okabe and Ito's palette), and right and wrong differ in shape too.
+Letters are of one size, which can be read on a phone. Colours are those of `style`, each with its
+meaning; what differs in colour differs in shape or dashes too, for colour-blind readers.
 """
 
 from collections.abc import Mapping, Sequence
+from itertools import accumulate
 from typing import Any
 
 import jax
 import numpy as np
+from matplotlib import rc_context
 from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, NullFormatter
 from scipy.special import stdtrit
 
+from mnist_tutorial.book import style
+from mnist_tutorial.book.style import ANSWER, INK, LINE, MUTED, QUIET, SIZE, TRUTH, WORDS
 from mnist_tutorial.training import History
 
-BLUE, ORANGE, GREEN, RED, PURPLE, SKY = (
-    "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9",
-)  # fmt: skip
-COLOURS = (BLUE, ORANGE, GREEN, RED, PURPLE, SKY)
+MEANING = {"training": INK, "validation": ANSWER}  # as in the trainer of the pages
+COMPARED: dict[str, Any] = {"color": QUIET, "linestyle": "--", "linewidth": 1.5, "zorder": 1}
 MARKERS = "os^Dvp"
+DASHES = ("-", "--", "-.", ":")
 WIDTH = 5.2  # inches; 780 pixels
 Values = Sequence[float] | np.ndarray
 
@@ -28,18 +33,9 @@ Values = Sequence[float] | np.ndarray
 def _figure(
     height: float, rows: int = 1, columns: int = 1, **options: Any
 ) -> tuple[Figure, np.ndarray]:
-    figure = Figure(figsize=(WIDTH, height), dpi=150, layout="constrained")
-    axes = np.asarray(figure.subplots(rows, columns, squeeze=False, **options))
-    for ax in axes.flat:
-        ax.tick_params(labelsize=10)
-        ax.spines[["top", "right"]].set_visible(False)
-    return figure, axes
-
-
-def _label(ax: Axes, x: str = "", y: str = "", title: str = "") -> None:
-    ax.set_xlabel(x, fontsize=11)
-    ax.set_ylabel(y, fontsize=11)
-    ax.set_title(title, fontsize=11)
+    with rc_context(style.RC):
+        figure = Figure(figsize=(WIDTH, height), dpi=150, layout="constrained")
+        return figure, np.asarray(figure.subplots(rows, columns, squeeze=False, **options))
 
 
 def _image(ax: Axes, image: np.ndarray, title: str = "", **options: Any) -> None:
@@ -47,7 +43,37 @@ def _image(ax: Axes, image: np.ndarray, title: str = "", **options: Any) -> None
     ax.imshow(image, **shown)
     ax.set(xticks=[], yticks=[])
     ax.spines[:].set_visible(False)
-    ax.set_title(title, fontsize=9.5, pad=3)
+    ax.set_title(title, loc="center", fontsize=10, weight="normal", pad=3)
+
+
+def _wrong(ax: Axes, answer: str, truth: str) -> None:
+    """Frames an image that was misread, with the answer above and the truth below."""
+    ax.set_axis_on()
+    ax.spines[:].set(visible=True, color=ANSWER, linewidth=2)
+    colour = WORDS[ANSWER]
+    ax.set_title(answer, loc="center", fontsize=10, weight="bold", pad=3, color=colour)
+    ax.set_xlabel(truth, fontsize=10, labelpad=2, color=TRUTH)
+
+
+def _name(ax: Axes, lines: Sequence[Line2D]) -> None:
+    """Writes each line's name beside its end, in a column of its own where ends are close."""
+    ax.autoscale_view()  # else the limits are still those of empty axes
+    ends = np.array([np.asarray(line.get_xydata())[-1] for line in lines])
+    order = ends[:, 1].argsort(kind="stable")
+    heights = 72 / ax.figure.dpi * ax.transData.transform(ends)[order, 1]
+    places = list(accumulate(heights, lambda below, own: max(below + 1.2 * SIZE, own)))
+    down = np.mean(places) - np.mean(heights)
+    for i, height, place in zip(order, heights, places, strict=True):
+        colour = str(lines[i].get_color())
+        ax.annotate(
+            str(lines[i].get_label()), ends[i], (8, place - down - height), va="center",
+            textcoords="offset points", color=WORDS.get(colour, colour),
+        )  # fmt: skip
+
+
+def _decimal(number: float, _: Any = None) -> str:
+    """Writes a number as one would by hand: 0.00001, 0.5, 1,000."""
+    return f"{number:,.7f}".rstrip("0").rstrip(".")
 
 
 def images(
@@ -57,7 +83,7 @@ def images(
     room: float = 0.25,
     **options: Any,
 ) -> Figure:
-    """A grid of images, (n, rows, columns), each with its title in `room` inches above."""
+    """Draws a grid of images, (n, rows, columns), each with its title in `room` inches above."""
     rows = -(-len(pictures) // columns)
     cell = WIDTH / columns
     figure, axes = _figure(rows * (cell + (room if titles else 0.02)), rows, columns)
@@ -71,7 +97,7 @@ def images(
 def answers(
     pictures: np.ndarray, labels: Sequence[int], probabilities: np.ndarray, columns: int = 6
 ) -> Figure:
-    """Images with the network's answer and how sure it is.
+    """Draws images with the network's answer and how sure it is.
 
     Wrong answers get a frame, a cross, and the truth below; a label of -1 stands for a
     picture that has no right answer.
@@ -81,47 +107,41 @@ def answers(
     figure = images(pictures, titles, columns, room=0.5)
     for ax, said, truth in zip(figure.axes, predictions, labels, strict=False):
         if said != truth:
-            ax.set_axis_on()
-            ax.spines[:].set(visible=True, color=RED, linewidth=2)
-            ax.set_title(f"✗ {ax.get_title()}", fontsize=9.5, pad=3, color=RED, weight="bold")
-            ax.set_xlabel(
-                f"is {truth if truth >= 0 else 'no digit'}", fontsize=9.5, color=RED, labelpad=2
-            )
+            _wrong(ax, f"✗ {ax.get_title()}", f"is {truth if truth >= 0 else 'no digit'}")
     return figure
 
 
 def pixels(image: np.ndarray) -> Figure:
-    """An image with the number of each pixel written into it."""
+    """Draws an image with the number of each pixel written into it."""
     figure, axes = _figure(WIDTH)
     ax = axes[0, 0]
     _image(ax, image)
     for (row, column), value in np.ndenumerate(image):
-        colour = "white" if value > 127 else ("black" if value else "0.75")
-        ax.text(column, row, value, ha="center", va="center", fontsize=4.6, color=colour)
+        colour = "white" if value > 127 else (INK if value else QUIET)
+        ax.text(column, row, value, ha="center", va="center", fontsize=5.6, color=colour)
     return figure
 
 
 def bars(values: Sequence[float], x: str, y: str, line: float | None = None) -> Figure:
-    """One bar for each class; a dashed line where a value to compare with is given."""
+    """Draws one bar for each class; a dashed line if there is a value to compare with."""
     figure, axes = _figure(2.7)
     ax = axes[0, 0]
-    ax.bar(range(len(values)), values, color=BLUE)
+    ax.bar(range(len(values)), values, color=INK)
     if line is not None:
-        ax.axhline(line, color="0.3", linestyle="--", linewidth=1)
-    ax.set_xticks(range(len(values)))
-    _label(ax, x, y)
+        ax.axhline(line, **COMPARED | {"zorder": 3})
+    ax.set(xticks=range(len(values)), xlabel=x, ylabel=y)
+    ax.yaxis.set_major_formatter(_decimal)
     return figure
 
 
 def reading(image: np.ndarray, probabilities: np.ndarray) -> Figure:
-    """One image as the network sees it, and the probability it gives to each digit."""
-    figure, axes = _figure(2.2, 1, 2, width_ratios=[1, 1.6])
+    """Draws one image as the network sees it, and the probability it gives to each digit."""
+    figure, axes = _figure(2.8, 1, 2, width_ratios=[1, 1.6])
     left, right = axes[0]
     _image(left, image, "what the network sees")
-    right.barh(range(10), 100 * np.asarray(probabilities), color=BLUE)
-    right.set_yticks(range(10))
+    right.barh(range(10), 100 * np.asarray(probabilities), color=ANSWER)
+    right.set(yticks=range(10), xlabel="probability, %")
     right.invert_yaxis()
-    _label(right, "probability, %")
     return figure
 
 
@@ -134,19 +154,19 @@ def splits(sizes: Mapping[str, int], below: Mapping[str, int] | None = None) -> 
     """
     figure, axes = _figure(1.7 if below else 1.3)
     ax, left = axes[0, 0], 0
-    for (name, size), colour in zip(sizes.items(), (BLUE, ORANGE, GREEN), strict=False):
+    for (name, size), colour in zip(sizes.items(), (INK, ANSWER, QUIET), strict=False):
         ax.barh(0, size, left=left, color=colour)
         above = size < sum(sizes.values()) / 10
         ax.annotate(
-            f"{name}\n{size:,}", (left + size / 2, 0.42 if above else 0), fontsize=10.5,
-            ha="center", va="bottom" if above else "center", color="black" if above else "white",
+            f"{name}\n{size:,}", (left + size / 2, 0.42 if above else 0), ha="center",
+            va="bottom" if above else "center", color="white" if colour == INK else INK,
         )  # fmt: skip
         left += size
     left, gap = 0, sum(sizes.values()) / 150
     for name, size in (below or {}).items():
         ends = [left + gap, left + size - gap]
-        ax.plot([ends[0], *ends, ends[1]], [-0.5, -0.62, -0.62, -0.5], color="0.3", linewidth=1)
-        ax.text(left + size / 2, -0.72, name, fontsize=10.5, ha="center", va="top")
+        ax.plot([ends[0], *ends, ends[1]], [-0.5, -0.62, -0.62, -0.5], color=QUIET, linewidth=1)
+        ax.text(left + size / 2, -0.72, name, ha="center", va="top")
         left += size
     ax.set_ylim(-1.4 if below else -0.5, 1.25)
     ax.set_axis_off()
@@ -154,35 +174,34 @@ def splits(sizes: Mapping[str, int], below: Mapping[str, int] | None = None) -> 
 
 
 def network(num_inputs: int, hidden_units: int, num_classes: int) -> Figure:
-    """The drawing of a network with one hidden layer."""
+    """Draws a network with one hidden layer."""
     figure, axes = _figure(3.2)
     ax = axes[0, 0]
     ax.set_axis_off()
     ax.set(xlim=(-0.35, 2.35), ylim=(-0.75, 1.12))
     layers = [
-        (num_inputs, "pixels", 9),
-        (hidden_units, "hidden units", 11),
-        (num_classes, "digits", 10),
+        (num_inputs, "pixels", 9, INK),
+        (hidden_units, "hidden units", 11, QUIET),
+        (num_classes, "digits", 10, ANSWER),
     ]
-    places = [np.linspace(0, 1, shown) for _, _, shown in layers]
+    places = [np.linspace(0, 1, shown) for _, _, shown, _ in layers]
     for x in (0, 1):
-        for start in places[x]:
-            for end in places[x + 1]:
-                ax.plot([x, x + 1], [start, end], color="0.82", linewidth=0.5, zorder=1)
-    for x, ((count, name, shown), heights) in enumerate(zip(layers, places, strict=True)):
+        pairs = [((x, start), (x + 1, end)) for start in places[x] for end in places[x + 1]]
+        ax.add_collection(LineCollection(pairs, color=LINE, linewidth=0.5, zorder=1))
+    for x, ((count, name, shown, colour), heights) in enumerate(zip(layers, places, strict=True)):
         cut = count > shown  # dots stand for the many that are not drawn
         drawn = np.delete(heights, len(heights) // 2) if cut else heights
-        ax.scatter(np.full(len(drawn), x), drawn, s=90, color=COLOURS[x], zorder=2)
+        ax.scatter(np.full(len(drawn), x), drawn, s=90, color=colour, zorder=2)
         if cut:
             ax.text(x, 0.5, "⋮", ha="center", va="center", fontsize=17, zorder=3)
-        ax.text(x, -0.14, f"{count:,}\n{name}", ha="center", va="top", fontsize=12)
+        ax.text(x, -0.14, f"{count:,}\n{name}", ha="center", va="top")
     for k, y in enumerate(places[2][::-1]):
-        ax.text(2.1, y, k, va="center", fontsize=10)
+        ax.text(2.1, y, k, va="center")
     for x, (inputs, outputs) in enumerate(
         ((num_inputs, hidden_units), (hidden_units, num_classes))
     ):
         text = f"{inputs:,} × {outputs:,} weights\n+ {outputs:,} biases"
-        ax.text(x + 0.5, -0.75, text, ha="center", va="bottom", fontsize=9.5, color="0.25")
+        ax.text(x + 0.5, -0.75, text, ha="center", va="bottom", color=MUTED)
     return figure
 
 
@@ -193,7 +212,7 @@ def curves(
     log: str = "",
     ax: Axes | None = None,
 ) -> Figure:
-    """Lines with markers, from name → (x values, y values).
+    """Draws lines from name → (x values, y values), with markers if there are few values.
 
     Args:
       log: "x", "y" or "xy" for logarithmic axes.
@@ -201,16 +220,20 @@ def curves(
     """
     if ax is None:
         ax = _figure(3.0)[1][0, 0]
+    shades = style.shades(len(lines))
     for i, (name, (xs, ys)) in enumerate(lines.items()):
         marker = MARKERS[i % 6] if len(xs) <= 30 else ""
-        ax.plot(xs, ys, color=COLOURS[i % 6], marker=marker, markersize=4.5, label=name)
-    if "x" in log:
-        ax.set_xscale("log")
-    if "y" in log:
-        ax.set_yscale("log")
-    _label(ax, x, y)
-    if len(lines) > 1:
-        ax.legend(fontsize=9.5, frameon=False)
+        dash = "-" if marker or name in MEANING else DASHES[i % 4]
+        ax.plot(xs, ys, dash, color=MEANING.get(name, shades[i]), marker=marker, label=name)
+    for letter in log:
+        ax.set(**{f"{letter}scale": "log"})
+        getattr(ax, f"{letter}axis").set(major_formatter=_decimal, minor_formatter=NullFormatter())
+    ax.set(xlabel=x, ylabel=y)
+    place = ax.get_subplotspec()
+    if 1 < len(lines) <= 3 and place and place.get_gridspec().ncols == 1:
+        _name(ax, list(ax.lines))
+    elif len(lines) > 1:
+        ax.legend()
     assert isinstance(ax.figure, Figure)
     return ax.figure
 
@@ -218,58 +241,62 @@ def curves(
 def valley(
     sizes: Sequence[float], losses: Sequence[float], steps: Mapping[str, tuple[float, float]]
 ) -> Figure:
-    """The loss along a line, with steps on it: name → (size of the step, loss)."""
+    """Draws the loss along a line, with steps on it: name → (size of the step, loss)."""
     figure, axes = _figure(3.0)
     ax = axes[0, 0]
-    ax.plot(sizes, losses, color=BLUE)
+    ax.plot(sizes, losses, color=QUIET)
     for i, (name, (size, loss)) in enumerate(steps.items(), start=1):
-        ax.plot(size, loss, MARKERS[i], color=COLOURS[i], markersize=9, label=name)
-    _label(ax, "size of the step", "loss of the batch")
-    ax.legend(fontsize=10, frameon=False)
+        ax.plot(size, loss, MARKERS[i], color=INK, markersize=9)
+        side = 1 if size < np.mean(sizes) else -1
+        ax.annotate(
+            name, (size, loss), (12 * side, 5), textcoords="offset points",
+            ha="left" if side > 0 else "right",
+        )  # fmt: skip
+    ax.set(xlabel="size of the step", ylabel="loss of the batch")
     return figure
 
 
 def panels(rows: int, columns: int, height: float) -> tuple[Figure, list[Axes]]:
-    """An empty figure of several panels, to be filled by `curves` with `ax`."""
+    """Makes an empty figure of several panels, to be filled by `curves` with `ax`."""
     figure, axes = _figure(height, rows, columns)
     return figure, list(axes.flat)
 
 
 def learning_curves(history: History) -> Figure:
-    """Loss and accuracy after each epoch, on training and on validation images."""
-    figure, (left, right) = panels(1, 2, height=3)
+    """Draws loss and accuracy after each epoch, on training and on validation images."""
+    figure, (above, below) = panels(2, 1, height=4.4)
     epochs = range(1, len(history.seconds) + 1)
     lines = {
         "training": (epochs, history.train_loss),
         "validation": (epochs, history.validation_loss),
     }
-    curves(lines, "epochs", "loss", ax=left)
+    curves(lines, "", "loss", ax=above)
     lines = {
         "training": (epochs, 100 * history.train_accuracy),
         "validation": (epochs, 100 * history.validation_accuracy),
     }
-    curves(lines, "epochs", "accuracy, %", ax=right)
+    curves(lines, "epochs", "accuracy, %", ax=below)
     return figure
 
 
 def races(runs: Mapping[str, Sequence[Mapping[str, Any]]], goal: float) -> Figure:
-    """Validation accuracy against seconds of training, a line for each run of each recipe."""
+    """Draws validation accuracy against seconds of training, a line for each run of a recipe."""
     figure, axes = _figure(3.4)
-    ax = axes[0, 0]
-    for i, (name, several) in enumerate(runs.items()):
+    ax, named = axes[0, 0], []
+    for (name, several), shade in zip(runs.items(), style.shades(len(runs)), strict=True):
         for run in several:
             accuracy = 100 * np.asarray(run["validation_accuracy"])
-            ax.plot(run["seconds"], accuracy, color=COLOURS[i], marker=MARKERS[i], markersize=3)
-        ax.lines[-1].set_label(name)
-    ax.axhline(100 * goal, color="0.3", linestyle="--", linewidth=1)
-    ax.set_ylim(94, 100)
-    _label(ax, "seconds of training", "validation accuracy, %")
-    ax.legend(fontsize=10, frameon=False, loc="lower right")
+            ax.plot(run["seconds"], accuracy, color=shade, linewidth=1.2)
+        named.append(max(ax.lines[-len(several) :], key=lambda line: line.get_xdata()[-1]))
+        named[-1].set_label(name)
+    ax.axhline(100 * goal, **COMPARED)
+    ax.set(ylim=(94, 100), xlabel="seconds of training", ylabel="validation accuracy, %")
+    _name(ax, named)
     return figure
 
 
 def interval(values: Sequence[float] | np.ndarray) -> tuple[float, float]:
-    """The mean of some runs, and half of its 95% interval (Student's t); NaN for one run."""
+    """Computes the mean of some runs, and half of its 95% interval (Student's t); NaN for one."""
     runs = np.asarray(values, float)
     if len(runs) < 2:
         return float(runs.mean()), float("nan")
@@ -284,21 +311,21 @@ def intervals(
     log: str = "",
     ax: Axes | None = None,
 ) -> Figure:
-    """Like `curves`, from name → (x → values of several runs): means with their intervals."""
+    """Draws, like `curves`, name → (x → values of several runs): means with their intervals."""
     means = {
         name: (list(groups), [interval(values)[0] for values in groups.values()])
         for name, groups in lines.items()
     }
     figure = curves(means, x, y, log, ax)
     ax = ax or figure.axes[0]
-    for i, (name, groups) in enumerate(lines.items()):
+    for line, (name, groups) in zip(ax.lines, lines.items(), strict=False):
         halves = [interval(values)[1] for values in groups.values()]
-        ax.errorbar(*means[name], halves, fmt="none", color=COLOURS[i % 6], capsize=3)
+        ax.errorbar(*means[name], halves, fmt="none", color=line.get_color(), capsize=3)
     return figure
 
 
 def descent(groups: Mapping[str, Sequence[float]], x: str, goal: float) -> Figure:
-    """A row for each group, first on top: its values as dots, their mean as a line.
+    """Draws a row for each group, first on top: its values as dots, their mean as a line.
 
     The axis is logarithmic, so that equal shares look alike; `goal` is a dashed line.
     """
@@ -306,58 +333,56 @@ def descent(groups: Mapping[str, Sequence[float]], x: str, goal: float) -> Figur
     ax = axes[0, 0]
     for i, values in enumerate(map(np.asarray, groups.values())):
         spread = np.linspace(-0.15, 0.15, len(values)) if len(values) > 1 else [0]
-        ax.scatter(values, i + np.asarray(spread), color=BLUE, s=18, zorder=2)
-        ax.vlines(values.mean(), i - 0.3, i + 0.3, color="black", linewidth=1.5)
-    ax.axvline(goal, color="0.3", linestyle="--", linewidth=1)
+        ax.scatter(values, i + np.asarray(spread), color=QUIET, s=18, zorder=2)
+        ax.vlines(values.mean(), i - 0.3, i + 0.3, color=INK, linewidth=2, zorder=3)
+    ax.axvline(goal, **COMPARED)
     ax.set_xscale("log")
     ax.xaxis.set_major_locator(FixedLocator([0.2, 0.3, 0.5, 1, 2, 3]))
     ax.xaxis.set_major_formatter("{x:g}")
     ax.xaxis.set_minor_formatter(NullFormatter())
     ax.set_yticks(range(len(groups)), list(groups))
     ax.invert_yaxis()
-    _label(ax, x)
+    ax.set_xlabel(x)
     return figure
 
 
 def histograms(groups: Mapping[str, np.ndarray], x: str) -> Figure:
-    """One panel for each group of values, all on their own scale."""
+    """Draws one panel for each group of values, all on their own scale."""
     figure, axes = _figure(2.3, 1, len(groups))
-    for ax, (name, values), colour in zip(axes.flat, groups.items(), COLOURS, strict=False):
-        ax.hist(np.ravel(values), bins=40, color=colour)
-        ax.set_yticks([])
-        _label(ax, "", "", name)
-    figure.supxlabel(x, fontsize=11)
+    for ax, (name, values) in zip(axes.flat, groups.items(), strict=True):
+        ax.hist(np.ravel(values), bins=40, color=INK, histtype="stepfilled")
+        ax.set(yticks=[], title=name)
+        ax.locator_params(axis="x", nbins=3)
+    figure.supxlabel(x, fontsize=SIZE)
     return figure
 
 
 def confusion(matrix: np.ndarray) -> Figure:
-    """A confusion matrix; colour shows the errors, the diagonal stays plain."""
+    """Draws a confusion matrix; colour shows the errors, the diagonal stays plain."""
     figure, axes = _figure(WIDTH)
     ax = axes[0, 0]
     errors = np.where(np.eye(len(matrix), dtype=bool), 0, matrix)
-    ax.imshow(errors, cmap="Oranges", vmin=0, vmax=2 * max(errors.max(), 1))
+    ax.imshow(errors, cmap=style.ERRORS, vmin=0, vmax=2 * max(errors.max(), 1))
     for (truth, answer), count in np.ndenumerate(matrix):
-        on_diagonal = truth == answer
-        ax.text(
-            answer, truth, f"{count:,}" if count else "·", ha="center", va="center",
-            fontsize=9.5, color="0.55" if on_diagonal or not count else "black",
-        )  # fmt: skip
-    ax.set_xticks(range(len(matrix)))
-    ax.set_yticks(range(len(matrix)))
+        colour = MUTED if truth == answer or not count else INK
+        text = f"{count:,}" if count else "·"
+        ax.text(answer, truth, text, ha="center", va="center", fontsize=10, color=colour)
+    ax.set(xticks=range(len(matrix)), yticks=range(len(matrix)))
     ax.spines[:].set_visible(False)
-    _label(ax, "the network's answer", "the truth")
+    ax.set_xlabel("the network's answer", color=WORDS[ANSWER])
+    ax.set_ylabel("the truth", color=TRUTH)
     return figure
 
 
 def weights(kernels: np.ndarray, columns: int = 8, titles: Sequence[str] | None = None) -> Figure:
-    """Units' weights as images (n, rows, columns): blue counts against, red counts for."""
+    """Draws units' weights as images (n, rows, columns): blue counts against, red counts for."""
     largest = np.abs(kernels).max()
-    return images(kernels, titles, columns, cmap="RdBu_r", vmin=-largest, vmax=largest)
+    return images(kernels, titles, columns, cmap=style.WEIGHTS, vmin=-largest, vmax=largest)
 
 
 def shards(arrays: Mapping[str, jax.Array]) -> Figure:
-    """Which rows of each array every device holds: a row of boxes for each array, filled where
-    the device has something."""
+    """Draws which rows of each array every device holds: a row of boxes for each array, filled
+    where the device has something."""
     rows, columns = len(arrays), max(len(array.sharding.device_set) for array in arrays.values())
     figure, axes = _figure(1.15 * rows + 0.2, rows, columns)
     for row, (name, array) in zip(axes, arrays.items(), strict=True):
@@ -365,9 +390,9 @@ def shards(arrays: Mapping[str, jax.Array]) -> Figure:
         for number, (ax, index) in enumerate(zip(row, held.values(), strict=True)):
             part = index[0] if index else slice(None)
             start, stop, _ = part.indices(len(array))
-            ax.axhspan(start, stop, color=COLOURS[number % 6])
+            ax.axhspan(start, stop, color=INK)
             ax.set(xticks=[], yticks=[], xlim=(0, 1), ylim=(len(array), 0))
             ax.spines[:].set_visible(True)
-            ax.set_title(f"device {number}", fontsize=8, pad=2)
-        row[0].set_ylabel(name, fontsize=9.5)
+            ax.set_title(f"device {number}", loc="center", fontsize=8, weight="normal", pad=2)
+        row[0].set_ylabel(name)
     return figure

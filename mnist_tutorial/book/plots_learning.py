@@ -7,13 +7,13 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+from matplotlib import rc_context
 from matplotlib.axes import Axes
-from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullFormatter
 
-from mnist_tutorial.book import plots
-from mnist_tutorial.book.plots import BLUE, GREEN, ORANGE, RED, SKY, WIDTH, Values
+from mnist_tutorial.book import plots, style
+from mnist_tutorial.book.plots import WIDTH, Values
+from mnist_tutorial.book.style import ANSWER, INK, LINE, QUIET, TRUTH
 
 
 def bend(points: np.ndarray, labels: np.ndarray, answers: Mapping[str, np.ndarray]) -> Figure:
@@ -27,19 +27,15 @@ def bend(points: np.ndarray, labels: np.ndarray, answers: Mapping[str, np.ndarra
     figure, axes = plots._figure(2.4, 1, 1 + len(answers))
     first, *others = axes[0]
     x = np.array([-2, 0, 2])
-    first.plot(x, np.maximum(x, 0), color=BLUE, linewidth=2)
+    first.plot(x, np.maximum(x, 0), color=INK)
     first.set(xticks=[-2, 0, 2], yticks=[0, 1, 2], box_aspect=1)
-    plots._label(first, "weighted sum", "", "ReLU")
+    first.set(xlabel="weighted sum", title="ReLU")
     for ax, (title, answer) in zip(others, answers.items(), strict=True):
-        ax.imshow(
-            answer, cmap=ListedColormap(["#F9E3B4", "#BFDDF0"]), vmin=0, vmax=1,
-            extent=(0, 1, 0, 1), origin="lower",
-        )  # fmt: skip
-        for value, marker, colour in ((0, "^", "#B06F00"), (1, "o", BLUE)):
-            own = points[labels == value]
+        ax.contourf(answer, [0.5, 1], colors=ANSWER, alpha=0.25, extent=(0, 1, 0, 1))
+        for value, marker, colour in ((0, "^", QUIET), (1, "o", INK)):
+            own = points[labels == value][::2]  # all of them would be a heap
             ax.scatter(own[:, 0], own[:, 1], s=9, marker=marker, color=colour)
-        ax.set(xticks=[], yticks=[], xlim=(0, 1), ylim=(0, 1))
-        plots._label(ax, " ", "", title)  # as tall a label as that of ReLU
+        ax.set(xticks=[], yticks=[], xlim=(0, 1), ylim=(0, 1), box_aspect=1, title=title)
     return figure
 
 
@@ -51,35 +47,31 @@ def scores_to_loss(logits: np.ndarray, probabilities: np.ndarray, label: int) ->
       probabilities: (classes,), between 0 and 1.
       label: the true class, which is hatched on the left and marked on the curve.
     """
-    figure = Figure(figsize=(WIDTH, 4.6), dpi=150, layout="constrained")
-    above, below = np.asarray(figure.subfigures(2, 1)).tolist()
-    for ax, values, title in zip(
-        above.subplots(1, 2), (logits, probabilities), ("scores", "after softmax"), strict=True
-    ):
-        true = [k == label for k in range(len(values))]
+    with rc_context(style.RC):
+        figure = Figure(figsize=(WIDTH, 4.6), dpi=150, layout="constrained")
+        panels = figure.subplot_mosaic([["scores", "after softmax"], ["loss", "loss"]])
+    for title, values in (("scores", logits), ("after softmax", probabilities)):
+        ax, digits = panels[title], range(len(values))
         ax.bar(
-            range(len(values)),
+            digits,
             values,
-            color=[ORANGE if t else SKY for t in true],
-            edgecolor=["black" if t else SKY for t in true],
-            hatch=["//" if t else "" for t in true],
+            color=[TRUTH if k == label else ANSWER for k in digits],
+            hatch=["//" if k == label else "" for k in digits],
+            edgecolor="white",
         )
-        ax.axhline(0, color="0.3", linewidth=0.8)
-        ax.set_xticks(range(len(values)))
-        _plain(ax)
-        plots._label(ax, "digit", "", title)
-    ax = below.subplots()
+        ax.axhline(0, color=QUIET, linewidth=0.8)
+        ax.set(xticks=digits, xlabel="digit", title=title)
+    ax = panels["loss"]
     p = np.linspace(0.01, 1, 200)
-    ax.plot(p, -np.log(p), color=BLUE)
+    ax.plot(p, -np.log(p), color=INK)
     for value in (1.0, 0.5, 0.1):
-        ax.plot(value, -np.log(value), "o", color=BLUE, markersize=6)
+        ax.plot(value, -np.log(value), "o", color=INK, markersize=6)
         _note(ax, f"{value:g} → {abs(np.log(value)):.2f}", (value, -np.log(value)))
     own = float(probabilities[label])
-    ax.plot(own, -np.log(own), "^", color=RED, markersize=8)
-    _note(ax, f"this image: {own:.3f} → {-np.log(own):.2f}", (own, -np.log(own)), RED, above=14)
+    ax.plot(own, -np.log(own), "^", color=TRUTH, markersize=8)
+    _note(ax, f"this image: {own:.3f} → {-np.log(own):.2f}", (own, -np.log(own)), TRUTH, (6, 14))
     ax.set(xlim=(0, 1.12), ylim=(-0.15, 4.8))
-    _plain(ax)
-    plots._label(ax, "probability p of the true digit", "loss, −ln p")
+    ax.set(xlabel="probability p of the true digit", ylabel="loss, −ln p")
     return figure
 
 
@@ -109,10 +101,7 @@ def ingredients(several: Sequence[Panel]) -> Figure:
         plots.intervals(panel.lines, panel.x, panel.y, panel.log, ax)
         for line in [] if panel.joined else ax.lines:
             line.set_linestyle("")
-        ax.margins(0.1, 0.25 if ax.get_legend() else 0.12)
-        if panel.log:
-            ax.xaxis.set_major_formatter("{x:g}")
-            ax.xaxis.set_minor_formatter(NullFormatter())
+        ax.margins(0.1, 0.5 if ax.get_legend() else 0.12)
     return figure
 
 
@@ -128,16 +117,17 @@ def nudged(
     """
     figure, (left, right) = plots.panels(1, 2, height=2.9)
     weights, losses = np.asarray(weights), np.asarray(losses)
-    left.plot(weights, losses, color=BLUE)
+    left.plot(weights, losses, color=INK)
     x = weights[now] + np.array([-1.0, 1.6])
-    left.plot(x, losses[now] + slope * (x - weights[now]), color=ORANGE, linestyle="--")
-    left.plot(weights[after], losses[after], "s", color=GREEN, markersize=7, label="after a step")
-    right.plot(weights, 100 * np.asarray(accuracies), color=BLUE, drawstyle="steps-mid")
-    for ax, values in ((left, losses), (right, 100 * np.asarray(accuracies))):
-        ax.plot(weights[now], values[now], "o", color=RED, markersize=7, label="now")
-    left.legend(fontsize=9.5, frameon=False)
-    plots._label(left, "the weight", "", "loss")
-    plots._label(right, "the weight", "", "accuracy, %")
+    left.plot(x, losses[now] + slope * (x - weights[now]), **plots.COMPARED)
+    left.plot(weights[after], losses[after], "s", color=INK, markersize=7)
+    _note(left, "after a step", (weights[after], losses[after]), offset=(-7, -14))
+    right.plot(weights, 100 * np.asarray(accuracies), color=INK, drawstyle="steps-mid")
+    for ax, values, side in ((left, losses, 1), (right, 100 * np.asarray(accuracies), -1)):
+        ax.plot(weights[now], values[now], "o", color=INK, markersize=7)
+        _note(ax, "now", (weights[now], values[now]), offset=(7 * side, 6))
+    left.set(xlabel="the weight", title="loss")
+    right.set(xlabel="the weight", title="accuracy, %")
     return figure
 
 
@@ -171,18 +161,18 @@ def backpropagation(tiny: Tiny, names: Sequence[str]) -> Figure:
     """
     figure, (above, below) = plots.panels(2, 1, height=5.3)
     p = tiny.probabilities
-    _network(above, (tiny.pixels, tiny.hidden, tiny.scores), (tiny.w1, tiny.w2), _value, BLUE)
-    above.set_title("forward: values, up to the loss", fontsize=11)
+    _network(above, (tiny.pixels, tiny.hidden, tiny.scores), (tiny.w1, tiny.w2), _value, INK)
+    above.set_title("forward: values, up to the loss")
     for y, name, chance in zip((1, 0), names, p, strict=True):
-        above.text(2.3, y, f"“{name}”\np = {chance:.2f}", fontsize=10.5, va="center")
-    above.text(2.3, 0.5, f"loss = −ln {p[0]:.2f} = {-np.log(p[0]):.2f}", fontsize=10.5, va="center")
+        above.text(2.3, y, f"“{name}”\np = {chance:.2f}", va="center")
+    above.text(2.3, 0.5, f"loss = −ln {p[0]:.2f} = {-np.log(p[0]):.2f}", va="center")
     slopes = (np.full(2, np.nan), tiny.at_hidden, tiny.at_scores)
-    _network(below, slopes, (tiny.at_w1, tiny.at_w2), _slope, ORANGE, back=True)
-    below.set_title("backward: slopes of the loss", fontsize=11)
+    _network(below, slopes, (tiny.at_w1, tiny.at_w2), _slope, LINE, back=True)
+    below.set_title("backward: slopes of the loss")
     for y, chance, truth in zip((1, 0), p, (1, 0), strict=True):
-        below.text(2.3, y, f"p − {truth} =\n{_slope(chance - truth)}", fontsize=10.5, va="center")
+        below.text(2.3, y, f"p − {truth} =\n{_slope(chance - truth)}", va="center")
     for x, name in enumerate(("pixels", "hidden units", "scores")):
-        below.text(x, -0.52, name, ha="center", va="center", fontsize=10.5)
+        below.text(x, -0.52, name, ha="center", va="center")
     return figure
 
 
@@ -200,22 +190,23 @@ def _network(
     for x, table in enumerate(edges):
         for (i, j), value in np.ndenumerate(table):
             start, end = np.array([x, 1 - i]), np.array([x + 1, 1 - j])
-            unit = 0.17 * (end - start) / np.hypot(*(end - start))
+            unit = 0.19 * (end - start) / np.hypot(*(end - start))
             tail, head = (end - unit, start + unit) if back else (start + unit, end - unit)
-            arrow = {"arrowstyle": "->", "color": "0.6", "shrinkA": 0, "shrinkB": 0}
+            arrow = {"arrowstyle": "->", "color": QUIET, "shrinkA": 0, "shrinkB": 0}
             ax.annotate("", head, tail, arrowprops=arrow)
             place = start + (0.5 if i == j else 0.3) * (end - start)
             ax.text(
-                place[0], place[1], write(value), ha="center", va="center", fontsize=10,
+                place[0], place[1], write(value), ha="center", va="center",
                 bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
             )  # fmt: skip
     for x, column in enumerate(nodes):
         for y, value in zip((1, 0), column, strict=True):
             known = not np.isnan(value)
-            ax.scatter(x, y, s=900, color=colour if known else "0.9", zorder=2)
-            ink = "black" if back else "white"
+            fill = colour if known else "none"
+            ax.scatter(x, y, s=1200, facecolor=fill, edgecolor=colour, zorder=2)
+            ink = INK if back else "white"
             words = write(value) if known else ""
-            ax.text(x, y, words, ha="center", va="center", fontsize=10, color=ink, zorder=3)
+            ax.text(x, y, words, ha="center", va="center", color=ink, zorder=3)
 
 
 def _value(number: float) -> str:
@@ -226,12 +217,12 @@ def _slope(number: float) -> str:
     return f"{number:+.2f}".replace("-", "−") if round(number, 2) else "0"
 
 
-def _plain(ax: Axes) -> None:
-    ax.tick_params(labelsize=10)
-    ax.spines[["top", "right"]].set_visible(False)
-
-
 def _note(
-    ax: Axes, text: str, at: tuple[float, float], colour: str = "black", above: int = 6
+    ax: Axes,
+    text: str,
+    at: tuple[float, float],
+    colour: str = INK,
+    offset: tuple[float, float] = (6, 6),
 ) -> None:
-    ax.annotate(text, at, (6, above), textcoords="offset points", fontsize=10, color=colour)
+    side = "left" if offset[0] > 0 else "right"
+    ax.annotate(text, at, offset, textcoords="offset points", color=colour, ha=side)

@@ -9,19 +9,20 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from mnist_tutorial.book import style
 from mnist_tutorial.book.plots import (
-    BLUE,
-    COLOURS,
+    COMPARED,
+    DASHES,
     MARKERS,
-    ORANGE,
-    RED,
     Values,
     _figure,
     _image,
-    _label,
+    _name,
+    _wrong,
     images,
     interval,
 )
+from mnist_tutorial.book.style import INK, QUIET
 from mnist_tutorial.evaluation import Evaluation, calibration, threshold_counts, wilson_interval
 
 
@@ -42,12 +43,10 @@ def threshold(scores: np.ndarray, positive: np.ndarray, x: str) -> Figure:
     }
     figure, axes = _figure(3.0)
     ax = axes[0, 0]
-    for (name, values), colour, style in zip(
-        lines.items(), COLOURS, ("-", "--", ":"), strict=False
-    ):
-        ax.plot(thresholds, 100 * np.array(values), style, color=colour, label=name)
-    _label(ax, x, "%")
-    ax.legend(fontsize=10, frameon=False)
+    for (name, values), dash, shade in zip(lines.items(), DASHES, style.shades(3), strict=False):
+        ax.plot(thresholds, 100 * np.array(values), dash, color=shade, label=name)
+    ax.set(xlabel=x, ylabel="percent")
+    _name(ax, list(ax.lines))
     return figure
 
 
@@ -63,18 +62,11 @@ def reliability(evaluation: Evaluation) -> Figure:
     )
     figure, axes = _figure(3.2)
     ax = axes[0, 0]
-    ax.plot([0, 100], [0, 100], color="0.5", linestyle="--", linewidth=1)
-    ax.errorbar(
-        100 * confidence,
-        100 * right,
-        100 * np.abs(bounds.T - right),
-        fmt="o",
-        color=BLUE,
-        markersize=5,
-        capsize=3,
-    )
+    ax.plot([0, 100], [0, 100], **COMPARED)
+    errors = 100 * np.abs(bounds.T - right)
+    ax.errorbar(100 * confidence, 100 * right, errors, fmt="o", color=INK, capsize=3)
     ax.set(xlim=(15, 102), ylim=(0, 104))
-    _label(ax, "how sure the network says it is, %", "how often it is right, %")
+    ax.set(xlabel="how sure the network says it is, %", ylabel="how often it is right, %")
     return figure
 
 
@@ -90,12 +82,9 @@ def mistakes(
     """
     figure = images(pictures, [f"✗ {k}" for k in probabilities.argmax(axis=1)], columns, room=0.5)
     for ax, label, given in zip(figure.axes, labels, probabilities, strict=False):
-        ax.set_axis_on()
-        ax.spines[:].set(visible=True, color=RED, linewidth=1.5)
-        ax.set_title(ax.get_title(), fontsize=10, pad=3, color=RED, weight="bold")
         truth = 100 * given[label]
         chance = f"{truth:.1f}%" if truth >= 0.05 else "<0.1%"
-        ax.set_xlabel(f"is {label}: {chance}", fontsize=9.5, labelpad=2)
+        _wrong(ax, ax.get_title(), f"is {label}: {chance}")
     return figure
 
 
@@ -112,7 +101,7 @@ def units(kernels: np.ndarray, digits: np.ndarray, labels: np.ndarray) -> Figure
     figure, axes = _figure(rows * 0.75, rows, columns, width_ratios=[1.5, *[1] * (columns - 1)])
     for row, kernel, pictures, names in zip(axes, kernels, digits, labels, strict=True):
         largest = np.abs(kernel).max()
-        _image(row[0], kernel, cmap="RdBu_r", vmin=-largest, vmax=largest)
+        _image(row[0], kernel, cmap=style.WEIGHTS, vmin=-largest, vmax=largest)
         for ax, picture, name in zip(row[1:], pictures, names, strict=True):
             _image(ax, picture, str(name))
     return figure
@@ -122,11 +111,10 @@ def shifted(shifts: Sequence[int], as_it_is: Values, centred: Values) -> Figure:
     """Draws accuracy, in percent, against how far the digits were moved."""
     figure, axes = _figure(2.8)
     ax = axes[0, 0]
-    ax.plot(shifts, centred, color=BLUE, marker=MARKERS[0], label="moved, then centred again")
-    ax.plot(shifts, as_it_is, color=ORANGE, marker=MARKERS[1], label="moved")
-    ax.set_ylim(0, 103)
-    _label(ax, "pixels to the right", "validation accuracy, %")
-    ax.legend(fontsize=10, frameon=False, loc="lower left")
+    ax.plot(shifts, centred, color=QUIET, marker=MARKERS[0], label="centred again")
+    ax.plot(shifts, as_it_is, color=INK, marker=MARKERS[1], label="moved")
+    ax.set(ylim=(0, 103), xlabel="pixels to the right", ylabel="validation accuracy, %")
+    _name(ax, list(ax.lines))
     return figure
 
 
@@ -139,11 +127,12 @@ def gaps(smallest: Mapping[int, int], pairs: Mapping[str, Sequence[tuple[int, in
     """
     figure, axes = _figure(3.2)
     ax = axes[0, 0]
-    ax.plot(list(smallest), list(smallest.values()), color="0.3", linestyle="--", linewidth=1.2)
-    for i, (name, points) in enumerate(pairs.items()):
-        ax.scatter(*np.array(points).T, color=COLOURS[i], marker=MARKERS[i], s=30, label=name)
-    _label(ax, "images on which exactly one of the two is right", "gap in images")
-    ax.legend(fontsize=9.5, frameon=False, loc="upper left")
+    ax.plot(list(smallest), list(smallest.values()), **COMPARED)
+    shades = style.shades(len(pairs))
+    for (name, points), shade, marker in zip(pairs.items(), shades, MARKERS, strict=False):
+        ax.scatter(*np.array(points).T, color=shade, marker=marker, s=30, label=name)
+    ax.set(xlabel="images on which exactly one of the two is right", ylabel="gap in images")
+    ax.legend(loc="upper left")
     return figure
 
 
@@ -152,9 +141,9 @@ def ranked(values: Sequence[float], y: str) -> Figure:
     found = np.sort(np.asarray(values, float))
     figure, axes = _figure(2.8)
     ax = axes[0, 0]
-    ax.scatter(range(1, len(found) + 1), found, color=BLUE, s=18)
-    ax.errorbar(len(found) + 3, *interval(found), color="black", marker="_", capsize=5)
-    _label(ax, "networks, sorted by their accuracy", y)
+    ax.scatter(range(1, len(found) + 1), found, color=QUIET, s=18)
+    ax.errorbar(len(found) + 3, *interval(found), color=INK, marker="_", capsize=5)
+    ax.set(xlabel="networks, sorted by their accuracy", ylabel=y)
     return figure
 
 
@@ -167,10 +156,9 @@ def paired_runs(groups: Mapping[str, Sequence[float]], x: str, y: str, ax: Axes)
       ax: where to draw. Black marks are means with their 95% intervals (Student's t).
     """
     results = np.array(list(groups.values()), float)
-    ax.plot(results, color="0.75", linewidth=0.8, zorder=1)
+    ax.plot(results, color=QUIET, linewidth=0.6, zorder=1)
     for i, values in enumerate(results):
-        ax.scatter(np.full(len(values), i), values, color=BLUE, s=14, zorder=2)
-        ax.errorbar(i + 0.18, *interval(values), color="black", marker="_", capsize=3, zorder=3)
+        ax.scatter(np.full(len(values), i), values, color=QUIET, s=14, zorder=2)
+        ax.errorbar(i + 0.18, *interval(values), color=INK, marker="_", capsize=3, zorder=3)
     ax.set_xticks(range(len(groups)), list(groups))
-    ax.set_xlim(-0.4, len(groups) - 0.4)
-    _label(ax, x, y)
+    ax.set(xlim=(-0.4, len(groups) - 0.4), xlabel=x, ylabel=y)
