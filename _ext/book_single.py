@@ -75,7 +75,8 @@ def take_page(name: str, names: list[str], root: Path, address: str) -> Tag:
         source = "src" if image.name == "img" else "href"
         file = root / urljoin(f"{name}.html", str(image[source]))
         data = base64.b64encode(file.read_bytes()).decode()
-        image[source] = f"data:image/{file.suffix[1:]};base64,{data}"
+        kind = {".svg": "svg+xml"}.get(file.suffix, file.suffix[1:])
+        image[source] = f"data:image/{kind};base64,{data}"
         del image["loading"]
     page.article["id"] = place(name)
     return page.article

@@ -223,6 +223,13 @@ def shrink_picture(path: Path) -> tuple[Path, int, int]:
         return target, *picture.size
 
 
+def drawing_size(svg: str) -> tuple[str, str]:
+    """Reads the width and height of a drawing, in pixels; its own unit is 1/72 inch."""
+    box = re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', svg)
+    assert box
+    return str(round(float(box[1]) * 96 / 72)), str(round(float(box[2]) * 96 / 72))
+
+
 def way_up(page: Path, root: Path, site: str) -> str:
     """How a page's addresses begin: the one for wrong addresses is shown at any depth of the site.
 
@@ -268,6 +275,8 @@ def shrink_page(soup: BeautifulSoup, page: Path, root: Path, up: str) -> None:
             target, width, height = shrink_picture(file)
             image["src"] = os.path.relpath(target, page.parent).replace(os.sep, "/")
             image["width"], image["height"] = str(width), str(height)
+        elif file.suffix == ".svg" and file.is_relative_to(root):
+            image["width"], image["height"] = drawing_size(file.read_text("utf-8"))
         if number:
             image["loading"] = "lazy"
         else:

@@ -12,7 +12,7 @@ from PIL import Image
 
 from _ext.book_math import to_mathml
 from _ext.book_site import CARD_SIZE, draw_card, site_address
-from _ext.book_slim import drop_unread, needs, read_rules, shrink_picture
+from _ext.book_slim import drawing_size, drop_unread, needs, read_rules, shrink_picture
 from tools.check_book import check_book, pages, sample
 from tools.print_book import print_book
 
@@ -132,6 +132,19 @@ def test_a_picture_of_an_older_run_is_a_fault(book):
         "chapters/01-first-steps.html lacks 1 of the 1 pictures that its notebook stores",
         "chapters/01-first-steps.html shows 1 pictures that its notebook doesn't store",
     ]
+
+
+def test_a_drawing_is_shown_as_it_is_stored(book):
+    drawing = '<svg xmlns="http://www.w3.org/2000/svg"><path d="M 0 0 L 9 9"/></svg>'
+    notebook = book / "chapters" / "01-first-steps.ipynb"
+    old = json.dumps({"image/png": base64.b64encode(PICTURE).decode(), "text/plain": "<Figure>"})
+    replace(notebook, old, json.dumps({"image/svg+xml": drawing + "\n"}))
+    replace(book / "html" / "chapters" / "01-first-steps.html", "curve.png", "curve.svg")
+    shown = book / "html" / "_images" / "curve.svg"
+    shown.write_text(drawing)
+    assert faults(book) == []
+    shown.write_text(drawing.replace("9", "8"))
+    assert len(faults(book)) == 2
 
 
 def test_a_picture_may_be_packed_anew_but_not_changed(book):
@@ -326,6 +339,10 @@ def test_pictures_lose_bytes_but_no_pixel(tmp_path):
     packed, width, height = shrink_picture(tmp_path / "a.png")
     assert (packed.suffix, width, height) == (".webp", 60, 40)
     assert np.array_equal(np.asarray(Image.open(packed).convert("RGBA")), pixels)
+
+
+def test_a_drawing_has_the_size_of_its_view():
+    assert drawing_size('<svg width="374.4pt" viewBox="0 0 374.4 216">') == ("499", "288")
 
 
 @pytest.mark.parametrize(

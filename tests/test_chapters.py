@@ -59,7 +59,7 @@ def prose(cells):
 
 
 def pictures(cell):
-    return [o for o in cell["outputs"] if "image/png" in o.get("data", {})]
+    return [o for o in cell["outputs"] if {"image/png", "image/svg+xml"} & o.get("data", {}).keys()]
 
 
 def tags(cell):

@@ -23,6 +23,7 @@ import pytest
 from nbformat import NotebookNode, v4
 from PIL import Image
 
+from mnist_tutorial.book import notebook, plots
 from tools import notebook_outputs, run_notebooks
 from tools.notebook_outputs import Policy, differences, fold, text_differences, tidy
 
@@ -231,6 +232,36 @@ def test_pictures() -> None:
     assert notebook_outputs.picture_difference(flat, patch, Policy(picture=0.06)) is None
 
 
+def drawn(values: list[float], label: str = "loss", marker: str = "o", **options: Any) -> str:
+    figure = plots.curves({"": (range(3), values)}, "epochs", label)
+    figure.axes[0].set_ylim(0, 4)
+    figure.axes[0].lines[0].set(marker=marker, **options)
+    return notebook.as_svg(figure)
+
+
+def test_drawings() -> None:
+    stored = drawn([3, 1, 2])
+    assert notebook_outputs.drawing_difference(stored, drawn([3.01, 1, 2]), STRICT) is None
+    for other, said in [
+        (drawn([3, 1, 2.1]), "of the marks differ, allowed 0.20%"),
+        (drawn([3, 1, 2], label="cost"), "one is loss"),
+        (drawn([3, 1, 2], marker="s"), "one is use #"),
+        (drawn([3, 1, 2], color="red"), "one is a line, fill: none; stroke: #"),
+        (drawn([3, 1, 2], linestyle="--"), "one is a line, fill: none; stroke: #"),
+        (stored.replace("216pt", "217pt"), "stored 374.4 x 216.0, computed 374.4 x 217.0"),
+        ("<svg", "can't be read"),
+    ]:
+        assert said in (notebook_outputs.drawing_difference(stored, other, STRICT) or "")
+        assert notebook_outputs.drawing_difference(other, stored, STRICT)
+        loose = Policy(compare_pictures=False)
+        assert notebook_outputs.drawing_difference(stored, other, loose) is None
+    loose, other = Policy(picture=0.02), drawn([3, 1, 2.1])
+    assert notebook_outputs.drawing_difference(stored, other, loose) is None
+    for other in (drawn([3, 1, 2.5]), drawn([1, 3, 1])):
+        assert notebook_outputs.drawing_difference(stored, other, loose)
+    assert notebook_outputs.drawing_difference(stored, drawn([1, 3, 1]), Policy(picture=0.1))
+
+
 def test_tags_make_the_policy() -> None:
     def policy(*tags: str) -> Policy:
         return notebook_outputs.policy_of(v4.new_code_cell(metadata={"tags": list(tags)}))
@@ -261,6 +292,12 @@ for epoch in range(3):
     time.sleep(0.05)
 print('\\r       \\r', end='')
 """
+DRAWING = """
+from mnist_tutorial.book import notebook, plots
+notebook.setup()
+plots.curves({"": ([1, 2, 3], [3, 1, 2])}, "epochs", "loss")
+"""
+IMAGES = "import numpy as np\nplots.images(np.eye(28)[None] * 255, columns=3)"
 BOTH = "print('before')\ndisplay('shown')\nprint('after')"
 CLEARED = """
 from IPython.display import clear_output
@@ -268,6 +305,7 @@ print('gone'); clear_output(wait=True)
 handle = display('old', display_id=True); handle.update('new')
 """
 IGNORED = "nbval-ignore-output"
+SVG = "image/svg+xml"
 
 Change = Callable[[list[NotebookNode]], Any]
 
@@ -348,6 +386,12 @@ MUTANTS = [
     Mutant("within picture", PICTURE, repaint(lambda p: patched(p, 0.03)), None,
         ("picture-0.05",)),
     Mutant("ignored", "import time\ntime.time()", lambda o: None, None, (IGNORED,)),
+    # Last, because from here on figures are drawings, and only those with images are pictures.
+    Mutant("drawing", DRAWING, replace("epochs", "updates", SVG), "one is updates"),
+    Mutant("drawn elsewhere", DRAWING, replace('<use xlink:href="#m', '<use y="9" xlink:href="#m',
+        SVG), "can't be read"),
+    Mutant("drawn alike", DRAWING, replace("epochs", "epochs", SVG), None),
+    Mutant("images", IMAGES, repaint(lambda p: png(pixels_of(p)[:, ::-1])), "of the pixels differ"),
 ]  # fmt: skip
 
 

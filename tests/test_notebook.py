@@ -4,11 +4,12 @@ import dataclasses
 import inspect
 
 import jax
+import matplotlib
 import numpy as np
 import pytest
 
 from mnist_tutorial import training
-from mnist_tutorial.book import notebook
+from mnist_tutorial.book import notebook, plots
 from mnist_tutorial.config import Config
 from mnist_tutorial.model import MLP
 from mnist_tutorial.training import fit
@@ -49,6 +50,13 @@ def test_docstrings_can_be_left_out_and_nothing_else():
     assert shown.count("\n") < source.count("\n")
     without = notebook.show_source(notebook.say, notebook.table, docstrings=False).data
     assert "return Markdown(text)" in without and '"""' not in without
+
+
+def test_a_drawing_is_the_same_in_every_run_and_names_no_version():
+    lines = {"a": ([1, 2, 3], [3, 1, 2]), "b": ([1, 2, 3], [1, 2, 3])}
+    one, other = (notebook.as_svg(plots.curves(lines, "x", "y")) for _ in range(2))
+    assert one == other and "<path" in one
+    assert "metadata" not in one and matplotlib.__version__ not in one
 
 
 def test_a_chapter_trains_once_and_the_next_reads_the_same_network(cache, few, monkeypatch, capsys):

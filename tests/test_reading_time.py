@@ -28,6 +28,7 @@ LIVE = output(text_html='<div class="live"></div>')
         (v4.new_markdown_cell(FOLDED), Count(words=5)),
         (code(), Count(lines=2)),
         (code(outputs=SHOWN), Count(lines=2, figures=1, words=2, rows=3)),
+        (code(outputs=[output(**{"image/svg+xml": "x"})]), Count(lines=2, figures=1)),
         (code("hide-input", outputs=[*SHOWN, LIVE]), Count(2, 0, 1, 3, 1)),
         (code("hide-cell", outputs=SHOWN), Count()),
         (code(outputs=[output(text_markdown="```python\nx\ny\n```")]), Count(lines=4)),

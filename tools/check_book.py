@@ -186,7 +186,7 @@ def fingerprint(content: bytes) -> str:
         with Image.open(io.BytesIO(content)) as picture:
             content = f"{picture.size}".encode() + picture.convert("RGBA").tobytes()
     except UnidentifiedImageError:
-        pass  # SVG is text
+        content = content.strip()  # SVG is text
     return hashlib.sha256(content).hexdigest()
 
 

@@ -10,7 +10,8 @@ long training says so with a tag:
 
 - `tolerance-0.05`: all numbers of the cell, whole ones included, may be off by 5%;
 - `count-8`: whole numbers of the cell may be off by 8 (small counts, as in a confusion matrix);
-- `picture-0.05`: in each picture of the cell 5% of the pixels may differ.
+- `picture-0.05`: in each picture of the cell 5% of the pixels may differ; in a drawing (SVG), 5% of
+  its marks, and all may be off by 5% of its width.
 """
 
 import base64
@@ -19,6 +20,8 @@ import json
 import math
 import os
 import re
+import xml.etree.ElementTree as ElementTree
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +36,7 @@ TOLERANCE = 5e-3  # relative, for numbers with decimals
 PICTURE_SHARE = 2e-3  # of a picture's pixels may differ ...
 PICTURE_STEP = 16  # ... by more than this many of 255 levels ...
 PICTURE_BLUR = 2  # ... after a Gaussian blur of so many pixels, which evens out antialiasing
+DRAWING_STEP = 1.5  # by so many of a drawing's units, 1/72 inch, a mark may be off
 MAX_LINES = 6  # of differences named per output: the first ones tell what is wrong
 
 IGNORE_TAG = "nbval-ignore-output"
@@ -144,7 +148,8 @@ class Policy:
         tolerance: relative tolerance of all numbers, whole ones too; None means that whole numbers
             are exact and the others within `TOLERANCE`.
         count: absolute tolerance of whole numbers.
-        picture: share of a picture's pixels that may differ, 0 to 1.
+        picture: share of a picture's pixels that may differ, 0 to 1; of a drawing's marks, and of
+            its width, by which they may be off.
         compare_pictures: False where another matplotlib draws; they must then only be there.
     """
 
@@ -251,6 +256,9 @@ def _output_differences(stored: NotebookNode, computed: NotebookNode, policy: Po
         left, right = stored.data[mime], computed.data[mime]
         if mime in ("image/png", "image/jpeg"):
             problem = picture_difference(left, right, policy)
+            found += [f"{mime}, {problem}"] if problem else []
+        elif mime == "image/svg+xml":
+            problem = drawing_difference(left, right, policy)
             found += [f"{mime}, {problem}"] if problem else []
         else:
             texts = text_differences(_as_text(left), _as_text(right), policy)
@@ -407,6 +415,78 @@ def _pixels(picture: str) -> np.ndarray:
     paper.alpha_composite(image)
     blurred = paper.convert("RGB").filter(ImageFilter.GaussianBlur(PICTURE_BLUR))
     return np.asarray(blurred, dtype=np.int16)
+
+
+def drawing_difference(stored: str, computed: str, policy: Policy) -> str | None:
+    """Returns how two drawings (SVG) differ, or None where they count as equal.
+
+    Each mark of one is looked for in the other: of the same kind, and at its place.
+    """
+    if stored == computed or not policy.compare_pictures:
+        return None
+    try:
+        (size, left), (other_size, right) = _marks(stored), _marks(computed)
+    except ElementTree.ParseError as error:
+        return f"a drawing can't be read: {error}"
+    if size != other_size:
+        return "stored {} x {}, computed {} x {}".format(*size, *other_size)
+    step = max(DRAWING_STEP, policy.picture * size[0])
+    lost = _lost(left, right, step) + _lost(right, left, step)
+    share = len(lost) / sum(map(len, [*left.values(), *right.values()]))
+    if share <= policy.picture:
+        return None
+    return f"{share:.2%} of the marks differ, allowed {policy.picture:.2%}; one is {lost[0]}"
+
+
+Marks = Mapping[str, Sequence[tuple[float, float]]]
+
+
+def _marks(svg: str) -> tuple[tuple[float, float], Marks]:
+    """Returns a drawing's size and its marks: kind → places.
+
+    Marks are the points of lines and areas, with their style, what is drawn several times, such as
+    dots, and words, which Matplotlib draws as paths under a comment that holds them.
+    """
+    parser = ElementTree.XMLParser(target=ElementTree.TreeBuilder(insert_comments=True))
+    root = ElementTree.fromstring(svg, parser)
+    marks: dict[str, list[tuple[float, float]]] = defaultdict(list)
+
+    def read(element: ElementTree.Element) -> None:
+        words = ""
+        for child in element:
+            if callable(child.tag):  # a comment
+                words = str(child.text).strip()
+                continue
+            name, style = child.tag.rpartition("}")[2], child.get("style", "")
+            if words:
+                marks[words].append(_points(child.get("transform", ""))[0])
+            elif name == "path":
+                marks[f"a line, {style}"] += _points(child.get("d", ""))
+            elif name in ("use", "image"):
+                shape = next(text for key, text in child.items() if key.endswith("href"))
+                place = f"{child.get('x', 0)} {child.get('y', 0)}"
+                marks[f"{name} {_shorten(shape)}, {style}"] += _points(place)
+            elif name != "defs":
+                read(child)
+            words = ""
+
+    read(root)
+    return _points(f"{root.get('width')} {root.get('height')}")[0], marks
+
+
+def _points(text: str) -> list[tuple[float, float]]:
+    numbers = [float(number) for number in re.findall(r"-?\d+\.?\d*", text)]
+    return list(zip(numbers[::2], numbers[1::2], strict=False))
+
+
+def _lost(marks: Marks, others: Marks, step: float) -> list[str]:
+    """Returns the kind of each mark that isn't among the others, or more than a step away."""
+    lost = []
+    for kind, places in marks.items():
+        near = np.array(others.get(kind, [(math.inf, math.inf)]))
+        off = np.abs(np.array(places)[:, None] - near).max(axis=2).min(axis=1)
+        lost += [kind] * int((off > step).sum())
+    return lost
 
 
 # Kernels ----------------------------------------------------------------------------------------

@@ -11,7 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib
+from IPython import get_ipython
+from IPython.core.pylabtools import print_figure
 from IPython.display import Markdown
+from matplotlib.figure import Figure
 from matplotlib_inline.backend_inline import set_matplotlib_formats
 from tqdm import tqdm
 
@@ -28,11 +31,30 @@ from mnist_tutorial.training import History, TrainState, fit
 
 
 def setup() -> None:
-    """Prepares a chapter: figures have the book's colours and letters and become PNGs of exactly
-    their own size, and what JAX compiles is kept for the next run."""
+    """Prepares a chapter: figures have the book's colours and letters, and what JAX compiles is
+    kept for the next run.
+
+    Figures of lines and words become SVG, those that hold images PNG, both of exactly their size.
+    """
     keep_compiled()
     matplotlib.rcParams.update(style.RC)
     set_matplotlib_formats("png", bbox_inches=None)
+    formatters = get_ipython().display_formatter.formatters
+    as_png = formatters["image/png"].lookup_by_type(Figure)
+    formatters["image/png"].for_type(Figure, lambda f: as_png(f) if _has_images(f) else None)
+    formatters["image/svg+xml"].for_type(Figure, lambda f: None if _has_images(f) else as_svg(f))
+
+
+def _has_images(figure: Figure) -> bool:
+    return any(ax.images for ax in figure.axes)
+
+
+def as_svg(figure: Figure) -> str:
+    """Draws a figure as SVG, the same in every run: without date, versions and random names."""
+    silent = dict.fromkeys(("Creator", "Date", "Format", "Type"))
+    with matplotlib.rc_context(style.RC):
+        drawn: str = print_figure(figure, "svg", bbox_inches=None, metadata=silent)
+    return drawn
 
 
 def show_source(*objects: Any, docstrings: bool = True) -> Markdown:
