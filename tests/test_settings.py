@@ -13,9 +13,6 @@ from mnist_tutorial.further.replications import stored
     [
         ("learning-rate", "learning_rate"),
         ("momentum", "momentum"),
-        ("hidden-units", "hidden_units"),
-        ("hidden-layers", "num_hidden_layers"),
-        ("activation", "activation"),
         ("initialisation", "weight_init"),
         ("initial-scale", "init_scale"),
         ("nesterov", "nesterov"),
