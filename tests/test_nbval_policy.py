@@ -137,6 +137,16 @@ def test_changes_differ(stored: str, computed: str, policy: Policy, said: str) -
     assert text_differences(computed, stored, policy)
 
 
+def test_what_a_page_knows_of_a_cell_is_compared_too() -> None:
+    def told(*facts: float) -> NotebookNode:
+        metadata = {"text/markdown": {"facts": list(facts)}}
+        return v4.new_output("display_data", {"text/markdown": "Yes."}, metadata=metadata)
+
+    assert differences([told(0.5123)], [told(0.5124)], STRICT) == []
+    assert "computed 0.6123" in differences([told(0.5123)], [told(0.6123)], STRICT)[0]
+    assert differences([display(text_markdown="Yes.")], [told(0.5)], STRICT)
+
+
 def test_many_differences_are_counted_not_listed() -> None:
     left, right = " ".join(map(str, range(50))), " ".join(map(str, range(100, 150)))
     found = text_differences(left, right, STRICT)

@@ -251,7 +251,9 @@ def _output_differences(stored: NotebookNode, computed: NotebookNode, policy: Po
     if stored.output_type == "error":
         same = (stored.ename, stored.evalue) == (computed.ename, computed.evalue)
         return [] if same else [f"error: stored {stored.ename}, computed {computed.ename}"]
-    found = []
+    # What a page knows of a cell beside what is shown (`book/exercises.py`).
+    left, right = (_as_text(output.get("metadata", {})) for output in (stored, computed))
+    found = [f"metadata, {text}" for text in text_differences(left, right, policy)]
     for mime in sorted(stored.data):
         left, right = stored.data[mime], computed.data[mime]
         if mime in ("image/png", "image/jpeg"):

@@ -1,7 +1,13 @@
-"""Checks the reader's answers, and says in words what is right or wrong, never the solution."""
+"""Asks the exercises, and says in words what is right or wrong, never the solution.
+
+Where the answer is a number, a choice or a few of them, the exercise is data, a `Question`: the
+book's pages ask it too, by the same rule and with the same hints (`_ext/book_exercises.py`). Where
+the answer is code, a function here looks at it.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from itertools import product
+from typing import Any, NamedTuple
 from unittest import mock
 
 import jax
@@ -18,7 +24,71 @@ AMBIGUOUS = [86, 2709, 825]
 
 RIGHT = "Right."
 _Check = Callable[..., str]
-_CHECKS: dict[str, _Check] = {}
+_CHECKS: dict[str, _Check] = {}  # where the answer is code
+
+
+class Question(NamedTuple):
+    """An exercise whose answer is typed in.
+
+    Attributes:
+      replies: answers and what the reader is told of them; the first that fits counts, and the last
+        fits all. An answer is a number, or one number for each part; None stands for any.
+      parts: what each number of the answer is.
+      misfit: what is told of an answer that doesn't have these parts.
+      choices: where a part isn't a number, it is one of these; its position is the number.
+      several: whether the answer is a set of some of the parts; each number is then 1 or 0.
+      atol: how far off a number may be, beside `rtol` times itself, as in `np.isclose`.
+    """
+
+    replies: Sequence[tuple[Any, str]]
+    parts: Sequence[str | int] = ("Your answer",)
+    misfit: str = "The answer is one number."
+    choices: Sequence[str] = ()
+    several: bool = False
+    atol: float = 1e-6
+    rtol: float = 0.0
+
+    def numbers(self, answer: Any) -> list[float]:
+        """Returns an answer as its numbers; none if a choice isn't among those that there are.
+
+        Raises:
+          ValueError, TypeError: if it isn't made of numbers where numbers are asked for.
+        """
+        if self.several:
+            chosen = np.ravel(list(answer) if isinstance(answer, set) else answer).tolist()
+            return [part in chosen for part in self.parts] if {*chosen} <= {*self.parts} else []
+        parts = answer if isinstance(answer, tuple | list) else [answer]
+        if self.choices:  # "up" will do for "goes up"
+            last = [choice.split()[-1] for choice in self.choices]
+            found = [
+                [i for i, word in enumerate(last) if word in str(part).lower()] for part in parts
+            ]
+            return [each[0] for each in found] if all(found) else []
+        return [float(number) for part in parts for number in np.ravel(part)]
+
+    def reply(self, answer: Any) -> str:
+        """Returns what the reader is told of an answer, as `exercise.mjs` does on a page.
+
+        Raises:
+          ValueError, TypeError: as `numbers`.
+        """
+        numbers = self.numbers(answer)
+        if len(numbers) != len(self.parts):
+            return self.misfit
+        for wanted, words in self.exported()["replies"]:
+            right = [a if b is None else b for a, b in zip(numbers, wanted, strict=True)]
+            if np.allclose(numbers, right, self.rtol, self.atol):
+                return str(words)
+        raise ValueError("a part of it isn't a number")
+
+    def exported(self) -> dict[str, Any]:
+        """Returns the question ready for JSON: in all replies, each part has its number or None."""
+
+        def listed(answer: Any) -> list[float | None]:
+            parts = answer if isinstance(answer, Sequence) else [answer] * len(self.parts)
+            return [None if part is None else float(part) for part in parts]
+
+        return self._asdict() | {"replies": [(listed(a), words) for a, words in self.replies]}
 
 
 def check(exercise: str, answer: Any, *given: Any) -> Markdown:
@@ -30,16 +100,21 @@ def check(exercise: str, answer: Any, *given: Any) -> Markdown:
       given: what the chapter has computed and the check needs.
 
     Returns:
-      A sentence for the reader.
+      A sentence for the reader. If there is no answer yet, its metadata hold the facts that
+      `question` needs: the page is made of the stored notebook.
 
     Raises:
       ValueError: if no exercise has that name.
     """
-    if exercise not in _CHECKS:
-        raise ValueError(f"no exercise is called {exercise!r}; the names are {sorted(_CHECKS)}")
+    if exercise not in names():
+        raise ValueError(f"no exercise is called {exercise!r}; the names are {names()}")
+    facts = _GIVEN[exercise][0](*given) if exercise in _GIVEN else []
     if answer is ... or (isinstance(answer, tuple) and any(part is ... for part in answer)):
-        return Markdown("No answer yet: put yours in place of the three dots, and run the cell.")
+        words = "No answer yet: put yours in place of the three dots, and run the cell."
+        return Markdown(words, metadata={"facts": facts} if facts else None)
     try:
+        if asked := question(exercise, facts):
+            return Markdown(asked.reply(answer))
         return Markdown(_CHECKS[exercise](answer, *given))
     except Exception as error:  # whatever a reader has typed
         return Markdown(
@@ -48,23 +123,428 @@ def check(exercise: str, answer: Any, *given: Any) -> Markdown:
         )
 
 
+def question(exercise: str, facts: Sequence[Any] = ()) -> Question | None:
+    """Returns what an exercise asks for, or None if the answer is code.
+
+    Args:
+      exercise: its name.
+      facts: what it has to know of the chapter's results, as `check` leaves it in the notebook.
+    """
+    if exercise in _GIVEN:
+        return _GIVEN[exercise][1](*facts)
+    return _QUESTIONS.get(exercise)
+
+
+def names() -> list[str]:
+    """Returns the names of all exercises."""
+    return sorted([*_QUESTIONS, *_GIVEN, *_CHECKS])
+
+
+# Answers that are typed in -----------------------------------------------------------------------
+
+_BALANCE = 24 * 795_010 / 320e9 * 8.1e12 / (4 * 784_000 + 6 * 10_000)  # images
+_KERNELS, _NORMS, _OUTPUT = 8_264, 144, 1_290  # parameters of a ConvNet
+_HIDDEN = 784 * 1_000 + 1_000  # parameters of the hidden layer
+
+_NUMBERS: dict[str, list[tuple[float | None, str]]] = {
+    "updates at batch 32": [
+        (1_719, f"{RIGHT} 1,719 updates."),
+        (1_718, "Nearly: what happens to the images that don't fill a batch?"),
+        (55_000 / 32, "Nearly: what happens to the images that don't fill a batch?"),
+        (1_875, "That's the number for 60,000 images. Here, 5,000 of them are held out."),
+        (None, "Not yet: how many batches of 32 does it take to see every image?"),
+    ],
+    "parameters at 256 units": [
+        (203_530, f"{RIGHT} 203,530."),
+        (203_264, "Nearly: those are the weights. Each unit has a bias as well."),
+        (200_960, "Nearly: that's the hidden layer. What comes after it?"),
+        (None, "Not yet: count the lines in the drawing, then the units they lead to."),
+    ],
+    "all weights zero": [
+        (
+            10,
+            f"{RIGHT} Only the ten biases of the output layer. Hidden units and output weights are "
+            "all 0, and the slope of each weight is a product with one of them.",
+        ),
+        (0, "Nearly: which numbers still get a slope when all hidden units give 0?"),
+        (None, "Not yet: what do the hidden units give when all their weights are 0?"),
+    ],
+    "eighty images": [
+        (
+            50,
+            f"{RIGHT} 50 against 30, the coins of chapter 6. Fair ones fall at least that "
+            f"unevenly in {mcnemar(50, 30):.1%} of cases, so this gap is hardly luck.",
+        ),
+        (30, "Nearly: that's the number of the other network."),
+        (20, "That's the gap. How do 80 images split so that one part is 20 larger?"),
+        (None, "Not yet: two numbers add up to 80 and differ by 20. Which is the larger?"),
+    ],
+    "bytes on the ring": [
+        (4_770_060, f"{RIGHT} 4,770,060 bytes, in six messages of a quarter of the gradient."),
+        (
+            3_180_040,
+            "That's the gradient itself. How often, and how much of it, does a device send?",
+        ),
+        (
+            2_385_030,
+            "Nearly: that's once round the ring. The finished sums have to go round as well.",
+        ),
+        (6_360_080, "Nearly: of four parts, how many does a device send each time round?"),
+        (1_192_515, "Nearly: of four parts, how many does a device send each time round?"),
+        (None, "Not yet: it's four bytes per number, and twice round the ring in four parts."),
+    ],
+    "numbers of a ConvNet": [
+        (_KERNELS + _NORMS + _OUTPUT, f"{RIGHT} Less than an eightieth of chapter 5's network."),
+        (_KERNELS + _OUTPUT, "Nearly: batch norm learns two numbers for each channel."),
+        (_KERNELS + _NORMS + _OUTPUT - 10, "Nearly: the output layer has biases too."),
+        (None, "Not yet: a kernel has one layer of weights for every input channel."),
+    ],
+    "three classes": [
+        (_HIDDEN + 3_003, f"{RIGHT} {_HIDDEN + 3_003:,}: only the output layer became smaller."),
+        (_HIDDEN + 10_010, "That's the network with ten classes."),
+        (_HIDDEN + 3_000, "Nearly: the output layer has biases too."),
+        (None, "Not yet: which layer knows how many classes there are?"),
+    ],
+    "fewest discordant images": [
+        (6, f"{RIGHT} Six coins all fall on one side in {mcnemar(0, 6):.1%} of cases."),
+        (5, "Nearly: five coins can all fall on one side or on the other. Count both."),
+        (None, "Not yet: how often do that many fair coins all fall on the same side?"),
+    ],
+    "same stride": [
+        (0.5, f"{RIGHT} 0.03 / (1 − 0.5) is 0.06, and so is 0.006 / (1 − 0.9)."),
+        (0.06, "That's the stride. Which momentum m makes 0.03 / (1 − m) as large?"),
+        (None, "Not yet: rate / (1 − momentum) should be the same for both."),
+    ],
+}
+_QUESTIONS = {name: Question(replies) for name, replies in _NUMBERS.items()}
+
+_QUESTIONS["balanced batch"] = Question(
+    [
+        (_BALANCE, f"{RIGHT} It's about {_BALANCE:.0f} images, more than the original's 128."),
+        (1 / _BALANCE, "Nearly: you have it upside down."),
+        (None, "Not yet: divide the seconds for the bytes by the seconds for one image."),
+    ],
+    rtol=0.03,
+)
+_QUESTIONS["shuffled labels"] = Question(
+    [
+        (
+            (0, 1),
+            f"{RIGHT} It memorises the noise. Training accuracy alone says nothing about new "
+            "images.",
+        ),
+        (
+            (0, 0),
+            "You're right about training. What could meaningless labels teach about new images?",
+        ),
+        (None, "Look at the training accuracy after more epochs: is there nothing to memorise?"),
+    ],
+    ("Training accuracy", "Validation accuracy"),
+    "Each of the two either goes up or stays low.",
+    choices=("goes up", "stays low"),
+)
+_QUESTIONS["forgotten ReLU"] = Question(
+    [
+        ((1, 1, 0, 0), f"{RIGHT} On the way back, ReLU lies between the output and these two."),
+        (
+            (None, None, 1, None),
+            "Not yet: what comes after ReLU doesn't pass through it on the way back.",
+        ),
+        (
+            (None, None, None, 1),
+            "Not yet: what comes after ReLU doesn't pass through it on the way back.",
+        ),
+        (None, "Nearly: what about the other array of that layer?"),
+    ],
+    ("w1", "b1", "w2", "b2"),
+    "The names are w1, b1, w2 and b2.",
+    several=True,
+)
+_QUESTIONS["widths that memorise"] = Question(
+    [
+        (
+            (0, 0, 1, 1),
+            f"{RIGHT} With 64 hidden units the network has some fifty thousand parameters for a "
+            "thousand labels.",
+        ),
+        (
+            (1, None, None, None),
+            "Not yet: one of these is too small. Look at the final training accuracy of each.",
+        ),
+        (
+            (None, 1, None, None),
+            "Not yet: one of these is too small. Look at the final training accuracy of each.",
+        ),
+        (None, "Nearly: there's one more that can."),
+    ],
+    (4, 16, 64, 256),
+    "The widths are 4, 16, 64 and 256.",
+    several=True,
+)
+
+
+def _ambiguous_digits() -> Question:
+    labels = (7, 4, 9)
+    replies: list[tuple[Any, str]] = [(labels, f"{RIGHT} The labels say 7, 4, 9.")]
+    for same in sorted(product([True, False], repeat=3), key=sum, reverse=True)[1:]:
+        agreed = [label if yes else None for label, yes in zip(labels, same, strict=True)]
+        words = f"You agree with the labels on {sum(same)} of 3. Are you sure they are right?"
+        replies.append((agreed, words))
+    parts = ("First digit", "Second digit", "Third digit")
+    return Question(replies, parts, "There are 3 digits.")
+
+
+def _softmax(scores: np.ndarray) -> np.ndarray:
+    powers: np.ndarray = np.exp(scores) / np.exp(scores).sum()
+    return powers
+
+
+def _wrong_loss(p: np.ndarray, truth: int) -> list[tuple[float | None, str]]:
+    """Returns losses that come of a mistake, and what they are told."""
+    other = "Not yet: you took the probability of a class that isn't the true one."
+    no_logarithm = "Not yet: take the logarithm of the true class's probability."
+    return [
+        (np.log(p[truth]), "Nearly: a loss isn't negative. The formula has a minus sign."),
+        (
+            -np.log10(p[truth]),
+            "Nearly: use the natural logarithm (`np.log`, or the key “ln”), not base 10.",
+        ),
+        *((-np.log(each), other) for each in np.delete(p, truth)),
+        (p[truth], no_logarithm),
+        (1 - p[truth], no_logarithm),
+        (None, "Not yet: the loss is minus the natural logarithm of the true class's probability."),
+    ]
+
+
+def _softmax_by_hand() -> Question:
+    scores, truth = np.array([0.0, 1.0, 3.0]), 1
+    p = _softmax(scores)
+    loss = -np.log(p[truth])
+    return Question(
+        [
+            (
+                (*p, loss),
+                f"{RIGHT} The true class got {p[truth]:.3f}, and the loss is {loss:.2f}.",
+            ),
+            *(((*p, wrong), words) for wrong, words in _wrong_loss(p, truth)),
+            (
+                (*(100 * p), None),
+                "Nearly: those are percentages. Give probabilities between 0 and 1.",
+            ),
+            (
+                (*(scores / scores.sum()), None),
+                "Not yet: you divided the scores themselves. What does softmax do to them first?",
+            ),
+            (
+                (*np.exp(scores), None),
+                "Nearly: those are the powers of e. Now divide by their total.",
+            ),
+            (None, "Not yet: raise e to each score, then divide by the total of all three."),
+        ],
+        ("First probability", "Second probability", "Third probability", "Loss"),
+        "There are three classes, so softmax gives three probabilities; the loss is one number.",
+        atol=0.005,
+        rtol=0.01,
+    )
+
+
+def _one_step_by_hand() -> Question:
+    scores, truth, some = np.array([2.0, 1.0, 0.0]), 1, (None, None, None)
+    p = _softmax(scores)
+    slopes = p - np.eye(3)[truth]
+    moved = scores - slopes
+    before, after = -np.log(p[truth]), -np.log(_softmax(moved)[truth])
+    return Question(
+        [
+            (
+                (before, *moved, after),
+                f"{RIGHT} One step, and the loss fell from {before:.2f} to {after:.2f}.",
+            ),
+            *(
+                (
+                    (before, *moved, wrong),
+                    f"The new scores are right. Now look at the loss they give. {words}",
+                )
+                for wrong, words in _wrong_loss(_softmax(moved), truth)
+            ),
+            (
+                (before, *(scores + slopes), None),
+                "Nearly: that's a step up the slope. Which sign makes the loss smaller?",
+            ),
+            (
+                (before, *(scores - p), None),
+                "Nearly: the slope at the true class is its probability minus 1.",
+            ),
+            (
+                (before, *-slopes, None),
+                "Nearly: those are the changes. Add them to the old scores.",
+            ),
+            (
+                (before, *some, None),
+                "Not yet: each score moves by minus its slope, which is probability minus truth.",
+            ),
+            *(
+                ((wrong, *some, None), f"Look at the first loss. {words}")
+                for wrong, words in _wrong_loss(p, truth)
+            ),
+        ],
+        ("Loss before", "First new score", "Second new score", "Third new score", "Loss after"),
+        "The new scores are three numbers, and each loss is one.",
+        atol=0.005,
+        rtol=0.01,
+    )
+
+
+_QUESTIONS["ambiguous digits"] = _ambiguous_digits()
+_QUESTIONS["softmax by hand"] = _softmax_by_hand()
+_QUESTIONS["one step by hand"] = _one_step_by_hand()
+
+
+# Answers that depend on what a chapter has computed ----------------------------------------------
+
+# Of each: what it has to know of that, and the question that this makes.
+_GIVEN: dict[str, tuple[Callable[..., list[Any]], Callable[..., Question]]] = {}
+_Maker = Callable[..., Question]
+
+
+def _given(name: str, facts: Callable[..., list[Any]]) -> Callable[[_Maker], _Maker]:
+    def register(function: _Maker) -> _Maker:
+        _GIVEN[name] = facts, function
+        return function
+
+    return register
+
+
+@_given("least sure", lambda probabilities: np.max(probabilities, axis=1).tolist())
+def _least_sure(*sure: float) -> Question:
+    replies: list[tuple[Any, str]] = []
+    for position, each in enumerate(sure):
+        surer = sum(other < each for other in sure)
+        wrong = f"Not yet: it was even less sure of {surer} other digit{'s' * (surer > 1)}."
+        right = f"{RIGHT} It's number {position}, counting from 0."
+        replies.append((position, wrong if surer else right))
+    return Question([*replies, (None, f"Positions go from 0 to {len(sure) - 1}.")])
+
+
+@_given("most confused", lambda confusion: np.asarray(confusion).tolist())
+def _most_confused(*confusion: Sequence[int]) -> Question:
+    errors = np.array(confusion) * ~np.eye(len(confusion), dtype=bool)
+    replies: list[tuple[Any, str]] = []
+    for (one, other), both_ways in np.ndenumerate(errors + errors.T):
+        count = f"{both_ways} errors, counted both ways"
+        words = f"Not yet: {count}, but another pair has more."
+        if one == other:
+            words = "That's on the diagonal, where the network was right."
+        elif both_ways == (errors + errors.T).max():
+            words = f"{RIGHT} {count}. Look at how people write these two, and you'll see why."
+        replies.append(((one, other), words))
+    return Question(
+        [*replies, (None, f"The digits go from 0 to {len(errors) - 1}.")],
+        ("One digit", "The other digit"),
+        "The answer is two digits.",
+    )
+
+
+def _recalls(scores: Any, positive: Any) -> list[float]:
+    scores, positive = np.asarray(scores), np.asarray(positive)
+    recall, at_half = ((scores[positive] >= threshold).mean() for threshold in (0.8, 0.5))
+    return [float(recall), float(positive[scores >= 0.8].mean()), float(at_half)]
+
+
+@_given("recall at 0.8", _recalls)
+def _recall_at(recall: float, precision: float, at_half: float) -> Question:
+    return Question(
+        [
+            (recall, f"{RIGHT} It finds {recall:.1%} of the 9s."),
+            (
+                precision,
+                "That's the precision, because you divided by the number of images called 9.",
+            ),
+            (at_half, "That's the recall at a threshold of 0.5."),
+            (None, "Not yet: of all true 9s, how many have a probability of at least 0.8?"),
+        ],
+        atol=0.002,
+    )
+
+
+@_given("nine tenths", lambda equal: [float(equal)])
+def _nine_tenths(equal: float) -> Question:
+    return Question(
+        [
+            (9 * equal, f"{RIGHT} That's nine times as many as when both take equally long."),
+            (
+                10 * equal,
+                "Nearly: the exchange is one tenth of the time. What about the other nine?",
+            ),
+            (
+                0.9 * equal,
+                "Not yet: if the exchange is one tenth, how many tenths must the rest be?",
+            ),
+            (
+                None,
+                "Not yet: the exchange takes the same time for any batch, but computing grows with "
+                "it.",
+            ),
+        ],
+        rtol=0.02,
+    )
+
+
+def _ends(mean: Mapping[int, float]) -> list[float]:
+    return [float(number) for size in (min(mean), max(mean)) for number in (size, mean[size])]
+
+
+@_given("images to the goal", _ends)
+def _images_to_the_goal(small: float, many: float, large: float, few: float) -> Question:
+    ratio = large * few / (small * many)
+    return Question(
+        [
+            (
+                ratio,
+                f"{RIGHT} {ratio:.0f} times as many: that pays only where a large batch is as "
+                "quick.",
+            ),
+            (
+                many / few,
+                "That's how many times fewer updates it takes. How many images does each look at?",
+            ),
+            (1 / ratio, "Nearly: it's the other way round."),
+            (None, "Not yet: each update looks at one batch. Multiply, then divide."),
+        ],
+        rtol=0.05,
+    )
+
+
+@_given("waiting time", lambda connections, per_second: [float(connections), float(per_second)])
+def _waiting_time(connections: float, per_second: float) -> Question:
+    wait = connections / per_second
+    return Question(
+        [
+            (1_000 * wait, f"{RIGHT} The longer the queue, the longer the wait, in proportion."),
+            (wait, "That's right in seconds; the question asks for milliseconds."),
+            (
+                1_000 / per_second,
+                "Nearly: that's the time from one answer to the next. How many wait for theirs?",
+            ),
+            (
+                None,
+                "Not yet: that many requests are answered per second. How long does it take until "
+                "everyone in the queue has been answered?",
+            ),
+        ],
+        rtol=0.02,
+    )
+
+
+# Answers that are code ---------------------------------------------------------------------------
+
+
 def _exercise(name: str) -> Callable[[_Check], _Check]:
     def register(function: _Check) -> _Check:
         _CHECKS[name] = function
         return function
 
     return register
-
-
-@_exercise("least sure")
-def _least_sure(answer: Any, probabilities: Any) -> str:
-    sure = np.asarray(probabilities).max(axis=1)
-    if not 0 <= int(answer) < len(sure):
-        return f"Positions go from 0 to {len(sure) - 1}."
-    if sure[int(answer)] == sure.min():
-        return f"{RIGHT} It's number {int(answer)}, counting from 0."
-    surer = int((sure < sure[int(answer)]).sum())
-    return f"Not yet: it was even less sure of {surer} other digit{'s' * (surer > 1)}."
 
 
 @_exercise("centre of mass")
@@ -92,28 +572,6 @@ def _centre_of_mass(function: Any) -> str:
     return "Not yet: is each row number weighted by the ink in its row?"
 
 
-@_exercise("ambiguous digits")
-def _ambiguous(answer: Any) -> str:
-    labels = load_mnist(Config()).validation.labels[AMBIGUOUS]
-    if len(answer) != len(labels):
-        return f"There are {len(labels)} digits."
-    same = int((np.asarray(answer) == labels).sum())
-    if same == len(labels):
-        return f"{RIGHT} The labels say {', '.join(map(str, labels))}."
-    return f"You agree with the labels on {same} of {len(labels)}. Are you sure they are right?"
-
-
-@_exercise("updates at batch 32")
-def _updates(answer: Any) -> str:
-    if answer == 1_719:
-        return f"{RIGHT} 1,719 updates."
-    if answer == 1_718 or answer == 55_000 / 32:
-        return "Nearly: what happens to the images that don't fill a batch?"
-    if answer == 1_875:
-        return "That's the number for 60,000 images. Here, 5,000 of them are held out."
-    return "Not yet: how many batches of 32 does it take to see every image?"
-
-
 @_exercise("only the seed")
 def _only_the_seed(answer: Any) -> str:
     first, second = (vars(config) for config in answer)
@@ -125,82 +583,6 @@ def _only_the_seed(answer: Any) -> str:
     if not different:
         return "They're identical, even in the seed."
     return f"They differ in {', '.join(different)}."
-
-
-@_exercise("parameters at 256 units")
-def _parameters(answer: Any) -> str:
-    if answer == 203_530:
-        return f"{RIGHT} 203,530."
-    if answer == 203_264:
-        return "Nearly: those are the weights. Each unit has a bias as well."
-    if answer == 200_960:
-        return "Nearly: that's the hidden layer. What comes after it?"
-    return "Not yet: count the lines in the drawing, then the units they lead to."
-
-
-@_exercise("softmax by hand")
-def _softmax_by_hand(answer: Any) -> str:
-    scores, truth = np.array([0.0, 1.0, 3.0]), 1
-    given, loss = np.asarray(answer[0], float), float(answer[1])
-    p = _softmax(scores)
-    if given.shape != (3,):
-        return "There are three classes, so softmax gives three probabilities."
-    if np.allclose(given, 100 * p, atol=0.5):
-        return "Nearly: those are percentages. Give probabilities between 0 and 1."
-    if np.allclose(given, scores / scores.sum(), atol=0.005):
-        return "Not yet: you divided the scores themselves. What does softmax do to them first?"
-    if np.allclose(given, np.exp(scores), rtol=0.01):
-        return "Nearly: those are the powers of e. Now divide by their total."
-    if not np.allclose(given, p, atol=0.005):
-        return "Not yet: raise e to each score, then divide by the total of all three."
-    return _wrong_loss(loss, p, truth) or (
-        f"{RIGHT} The true class got {p[truth]:.3f}, and the loss is {-np.log(p[truth]):.2f}."
-    )
-
-
-@_exercise("one step by hand")
-def _one_step_by_hand(answer: Any) -> str:
-    scores, truth = np.array([2.0, 1.0, 0.0]), 1
-    p = _softmax(scores)
-    slopes = p - np.eye(3)[truth]
-    before, moved, after = float(answer[0]), np.asarray(answer[1], float), float(answer[2])
-    wrong = _wrong_loss(before, p, truth)
-    if wrong:
-        return f"Look at the first loss. {wrong}"
-    if moved.shape != (3,):
-        return "The loss before the step is right. The new scores are three numbers."
-    if np.allclose(moved, scores + slopes, atol=0.005):
-        return "Nearly: that's a step up the slope. Which sign makes the loss smaller?"
-    if np.allclose(moved, scores - p, atol=0.005):
-        return "Nearly: the slope at the true class is its probability minus 1."
-    if np.allclose(moved, -slopes, atol=0.005):
-        return "Nearly: those are the changes. Add them to the old scores."
-    if not np.allclose(moved, scores - slopes, atol=0.005):
-        return "Not yet: each score moves by minus its slope, which is probability minus truth."
-    wrong = _wrong_loss(after, _softmax(moved), truth)
-    if wrong:
-        return f"The new scores are right. Now look at the loss they give. {wrong}"
-    return f"{RIGHT} One step, and the loss fell from {before:.2f} to {after:.2f}."
-
-
-def _softmax(scores: np.ndarray) -> np.ndarray:
-    powers: np.ndarray = np.exp(scores) / np.exp(scores).sum()
-    return powers
-
-
-def _wrong_loss(loss: float, p: np.ndarray, truth: int) -> str:
-    """Says what is wrong with a loss; empty if it's right."""
-    if np.isclose(loss, -np.log(p[truth]), atol=0.01):
-        return ""
-    if np.isclose(loss, np.log(p[truth]), atol=0.01):
-        return "Nearly: a loss isn't negative. The formula has a minus sign."
-    if np.isclose(loss, -np.log10(p[truth]), atol=0.01):
-        return "Nearly: use the natural logarithm (`np.log`, or the key “ln”), not base 10."
-    if np.isclose(loss, -np.log(p), atol=0.01).any():
-        return "Not yet: you took the probability of a class that isn't the true one."
-    if np.isclose(loss, p[truth], atol=0.01) or np.isclose(loss, 1 - p[truth], atol=0.01):
-        return "Not yet: take the logarithm of the true class's probability."
-    return "Not yet: the loss is minus the natural logarithm of the true class's probability."
 
 
 @_exercise("training loop")
@@ -290,18 +672,6 @@ def _training_loop(function: Any, loss: Any) -> str:
     )
 
 
-@_exercise("all weights zero")
-def _all_weights_zero(answer: Any) -> str:
-    if answer == 10:
-        return (
-            f"{RIGHT} Only the ten biases of the output layer. Hidden units and output weights are "
-            "all 0, and the slope of each weight is a product with one of them."
-        )
-    if answer == 0:
-        return "Nearly: which numbers still get a slope when all hidden units give 0?"
-    return "Not yet: what do the hidden units give when all their weights are 0?"
-
-
 @_exercise("slope of tanh")
 def _slope_of_tanh(function: Any) -> str:
     units = np.tanh(np.linspace(-2, 2, 9))
@@ -318,44 +688,6 @@ def _slope_of_tanh(function: Any) -> str:
     if np.allclose(found, 1 - np.tanh(units) ** 2, atol=1e-6):
         return "Nearly: `units` has been through tanh already. Don't apply it twice."
     return "Not yet: look at tanh near 0, where it is steepest, and far out, where it is flat."
-
-
-@_exercise("shuffled labels")
-def _shuffled_labels(answer: Any) -> str:
-    training, validation = (str(words).lower() for words in answer)
-    if "up" in training and ("low" in validation or "down" in validation):
-        return (
-            f"{RIGHT} It memorises the noise. Training accuracy alone says nothing about new "
-            "images."
-        )
-    if "up" not in training:
-        return "Look at the training accuracy after more epochs: is there nothing to memorise?"
-    return "You're right about training. What could meaningless labels teach about new images?"
-
-
-@_exercise("most confused")
-def _most_confused(answer: Any, confusion: Any) -> str:
-    errors = np.asarray(confusion) * ~np.eye(len(confusion), dtype=bool)
-    both_ways = errors + errors.T
-    one, other = (int(digit) for digit in answer)
-    if one == other:
-        return "That's on the diagonal, where the network was right."
-    count = f"{both_ways[one, other]} errors, counted both ways"
-    if both_ways[one, other] == both_ways.max():
-        return f"{RIGHT} {count}. Look at how people write these two, and you'll see why."
-    return f"Not yet: {count}, but another pair has more."
-
-
-@_exercise("recall at 0.8")
-def _recall_at(answer: Any, scores: Any, positive: Any) -> str:
-    scores, positive = np.asarray(scores), np.asarray(positive)
-    if np.isclose(answer, (scores[positive] >= 0.8).mean(), atol=0.002):
-        return f"{RIGHT} It finds {float(answer):.1%} of the 9s."
-    if np.isclose(answer, positive[scores >= 0.8].mean(), atol=0.002):
-        return "That's the precision, because you divided by the number of images called 9."
-    if np.isclose(answer, (scores[positive] >= 0.5).mean(), atol=0.002):
-        return "That's the recall at a threshold of 0.5."
-    return "Not yet: of all true 9s, how many have a probability of at least 0.8?"
 
 
 @_exercise("centre it")
@@ -381,32 +713,6 @@ def _centre_it(function: Any) -> str:
     return f"{RIGHT} All of them lie within half a pixel of row 14 and column 14."
 
 
-@_exercise("eighty images")
-def _eighty_images(answer: Any) -> str:
-    if answer == 50:
-        return (
-            f"{RIGHT} 50 against 30, the coins of chapter 6. Fair ones fall at least that "
-            f"unevenly in {mcnemar(50, 30):.1%} of cases, so this gap is hardly luck."
-        )
-    if answer == 30:
-        return "Nearly: that's the number of the other network."
-    if answer == 20:
-        return "That's the gap. How do 80 images split so that one part is 20 larger?"
-    return "Not yet: two numbers add up to 80 and differ by 20. Which is the larger?"
-
-
-@_exercise("forgotten ReLU")
-def _forgotten_relu(answer: Any) -> str:
-    names = {answer} if isinstance(answer, str) else set(answer)
-    if not names <= {"w1", "b1", "w2", "b2"}:
-        return "The names are w1, b1, w2 and b2."
-    if names == {"w1", "b1"}:
-        return f"{RIGHT} On the way back, ReLU lies between the output and these two."
-    if names & {"w2", "b2"}:
-        return "Not yet: what comes after ReLU doesn't pass through it on the way back."
-    return "Nearly: what about the other array of that layer?"
-
-
 @_exercise("ordinary momentum")
 def _ordinary_momentum(function: Any) -> str:
     rng = np.random.default_rng(0)
@@ -430,40 +736,6 @@ def _ordinary_momentum(function: Any) -> str:
                 "weights."
             )
     return f"{RIGHT} Three steps in a row match those of ordinary momentum."
-
-
-@_exercise("bytes on the ring")
-def _bytes_on_the_ring(answer: Any) -> str:
-    if answer == 4_770_060:
-        return f"{RIGHT} 4,770,060 bytes, in six messages of a quarter of the gradient."
-    if answer == 3_180_040:
-        return "That's the gradient itself. How often, and how much of it, does a device send?"
-    if answer == 2_385_030:
-        return "Nearly: that's once round the ring. The finished sums have to go round as well."
-    if answer in (6_360_080, 1_192_515):
-        return "Nearly: of four parts, how many does a device send each time round?"
-    return "Not yet: it's four bytes per number, and twice round the ring in four parts."
-
-
-@_exercise("nine tenths")
-def _nine_tenths(answer: Any, equal: float) -> str:
-    if np.isclose(answer, 9 * equal, rtol=0.02):
-        return f"{RIGHT} That's nine times as many as when both take equally long."
-    if np.isclose(answer, 10 * equal, rtol=0.02):
-        return "Nearly: the exchange is one tenth of the time. What about the other nine?"
-    if np.isclose(answer, 0.9 * equal, rtol=0.02):
-        return "Not yet: if the exchange is one tenth, how many tenths must the rest be?"
-    return "Not yet: the exchange takes the same time for any batch, but computing grows with it."
-
-
-@_exercise("balanced batch")
-def _balanced_batch(answer: Any) -> str:
-    images = 24 * 795_010 / 320e9 * 8.1e12 / (4 * 784_000 + 6 * 10_000)
-    if np.isclose(answer, images, rtol=0.03):
-        return f"{RIGHT} It's about {images:.0f} images, more than the original's 128."
-    if np.isclose(answer, 1 / images, rtol=0.03):
-        return "Nearly: you have it upside down."
-    return "Not yet: divide the seconds for the bytes by the seconds for one image."
 
 
 class _Work:
@@ -503,46 +775,6 @@ def _honest_clock(function: Any) -> str:
     return f"{RIGHT} You compiled first and waited at the end."
 
 
-@_exercise("numbers of a ConvNet")
-def _numbers_of_a_convnet(answer: Any) -> str:
-    kernels, norms, output = 8_264, 144, 1_290
-    if int(answer) == kernels + norms + output:
-        return f"{RIGHT} Less than an eightieth of chapter 5's network."
-    if int(answer) == kernels + output:
-        return "Nearly: batch norm learns two numbers for each channel."
-    if int(answer) == kernels + norms + output - 10:
-        return "Nearly: the output layer has biases too."
-    return "Not yet: a kernel has one layer of weights for every input channel."
-
-
-@_exercise("images to the goal")
-def _images_to_the_goal(answer: Any, mean: Any) -> str:
-    sizes, updates = sorted(mean), [mean[size] for size in sorted(mean)]
-    ratio = sizes[-1] * updates[-1] / (sizes[0] * updates[0])
-    if np.isclose(float(answer), ratio, rtol=0.05):
-        return f"{RIGHT} {ratio:.0f} times as many: that pays only where a large batch is as quick."
-    if np.isclose(float(answer), updates[0] / updates[-1], rtol=0.05):
-        return "That's how many times fewer updates it takes. How many images does each look at?"
-    if np.isclose(float(answer), 1 / ratio, rtol=0.05):
-        return "Nearly: it's the other way round."
-    return "Not yet: each update looks at one batch. Multiply, then divide."
-
-
-@_exercise("widths that memorise")
-def _widths_that_memorise(answer: Any) -> str:
-    widths = {int(units) for units in np.atleast_1d(answer)}
-    if not widths <= {4, 16, 64, 256}:
-        return "The widths are 4, 16, 64 and 256."
-    if widths == {64, 256}:
-        return (
-            f"{RIGHT} With 64 hidden units the network has some fifty thousand parameters for a "
-            "thousand labels."
-        )
-    if widths & {4, 16}:
-        return "Not yet: one of these is too small. Look at the final training accuracy of each."
-    return "Nearly: there's one more that can."
-
-
 @_exercise("dark ink")
 def _dark_ink(answer: Any, examples: Any) -> str:
     images = np.asarray(getattr(answer[0], "images", answer[0]))
@@ -553,33 +785,6 @@ def _dark_ink(answer: Any, examples: Any) -> str:
     if np.array_equal(images, examples.images):
         return f"{RIGHT} These are the drawn digits again, pixel for pixel."
     return "Not yet: these are different images."
-
-
-@_exercise("three classes")
-def _three_classes(answer: Any) -> str:
-    hidden = 784 * 1_000 + 1_000
-    if int(answer) == hidden + 1_000 * 3 + 3:
-        return f"{RIGHT} {int(answer):,}: only the output layer became smaller."
-    if int(answer) == hidden + 1_000 * 10 + 10:
-        return "That's the network with ten classes."
-    if int(answer) == hidden + 1_000 * 3:
-        return "Nearly: the output layer has biases too."
-    return "Not yet: which layer knows how many classes there are?"
-
-
-@_exercise("waiting time")
-def _waiting_time(answer: Any, connections: int, per_second: float) -> str:
-    wait = connections / per_second
-    if np.isclose(answer, 1_000 * wait, rtol=0.02):
-        return f"{RIGHT} The longer the queue, the longer the wait, in proportion."
-    if np.isclose(answer, wait, rtol=0.02):
-        return "That's right in seconds; the question asks for milliseconds."
-    if np.isclose(answer, 1_000 / per_second, rtol=0.02):
-        return "Nearly: that's the time from one answer to the next. How many wait for theirs?"
-    return (
-        "Not yet: that many requests are answered per second. How long does it take until everyone "
-        "in the queue has been answered?"
-    )
 
 
 @_exercise("without JAX")
@@ -607,21 +812,3 @@ def _without_jax(function: Any, weights: dict[str, np.ndarray]) -> str:
     if is_made_by(b1=0) or is_made_by(b2=0) or is_made_by(b1=0, b2=0):
         return "Nearly: each layer has biases, too."
     return "Not yet: divide by 255, multiply and add, cut off below 0, multiply and add."
-
-
-@_exercise("fewest discordant images")
-def _fewest_discordant(answer: Any) -> str:
-    if answer == 6:
-        return f"{RIGHT} Six coins all fall on one side in {mcnemar(0, 6):.1%} of cases."
-    if answer == 5:
-        return "Nearly: five coins can all fall on one side or on the other. Count both."
-    return "Not yet: how often do that many fair coins all fall on the same side?"
-
-
-@_exercise("same stride")
-def _same_stride(answer: Any) -> str:
-    if np.isclose(float(answer), 0.5):
-        return f"{RIGHT} 0.03 / (1 − 0.5) is 0.06, and so is 0.006 / (1 − 0.9)."
-    if np.isclose(float(answer), 0.06):
-        return "That's the stride. Which momentum m makes 0.03 / (1 − m) as large?"
-    return "Not yet: rate / (1 − momentum) should be the same for both."
