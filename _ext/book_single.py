@@ -63,6 +63,10 @@ def take_page(name: str, names: list[str], root: Path, address: str) -> Tag:
     assert page.article
     for heading_link in page.article.select("a.headerlink"):
         heading_link.decompose()
+    for form in page.article.select("form.live"):
+        form.decompose()
+    for part in page.article.select("[data-live]"):  # its words are hidden while a script may come
+        del part["data-live"]
     for tag in page.article.find_all(id=True):
         tag["id"] = place(name, str(tag["id"]))
     for tag in page.article.find_all("a", href=True):

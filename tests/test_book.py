@@ -8,12 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tinycss2
+from bs4 import BeautifulSoup
 from PIL import Image
 
+from _ext.book_exercises import NAME, attach, facts
 from _ext.book_math import to_mathml
 from _ext.book_site import CARD_SIZE, draw_card, site_address
 from _ext.book_slim import drawing_size, drop_unread, needs, read_rules, shrink_picture
-from tools.check_book import check_book, pages, sample
+from mnist_tutorial.book import exercises
+from tools.check_book import BOOK, check_book, pages, sample
 from tools.print_book import print_book
 
 PICTURE = b"the bytes of a picture"
@@ -369,3 +372,40 @@ def test_the_card_shows_the_picture_beside_the_title():
     card = np.asarray(draw_card(picture.getvalue()))
     assert card.shape == (CARD_SIZE[1], CARD_SIZE[0], 3)
     assert (card[300, 800] == (255, 0, 0)).all() and (card[:, :420] == 255).all(axis=2).any()
+
+
+@pytest.mark.parametrize(
+    "code, form, words",
+    [
+        ('answer = ...  # a number\nexercises.check(\n    "three classes", answer\n)', 1, "rather"),
+        ('later = run()\nanswer = ...\nexercises.check("three classes", answer)', 1, "this cell"),
+        ('def f(image):\n    return ...\n\n\nexercises.check("centre it", f)', 0, "is code"),
+    ],
+)
+def test_an_exercise_is_asked_on_its_page_or_says_where_it_is_answered(code, form, words):
+    source = '<div class="cell_input"><pre></pre></div>'
+    page = BeautifulSoup(
+        f'<a href="https://colab.research.google.com/x"></a><div class="cell">{source}</div>'
+        f'<div class="cell"><details>{source}</details></div>',  # the solution
+        "html.parser",
+    )
+    for place in page.select("pre"):
+        place.string = code
+    assert attach(page, {}) == 1
+    (box,) = page.select(".cell + .exercise")
+    assert len(box.select("form[data-question]")) == form and words in box.get_text()
+    assert box.a["href"] == "https://colab.research.google.com/x"
+
+
+@pytest.mark.parametrize(
+    "notebook", sorted(BOOK.glob("chapters/**/[!.]*.ipynb")), ids=lambda p: p.stem
+)
+def test_a_page_made_of_a_stored_notebook_gives_the_solution_its_reply(notebook):
+    known = facts(notebook)
+    for cell in json.loads(notebook.read_text(encoding="utf-8"))["cells"]:
+        name = NAME.search("".join(cell["source"])) if cell["cell_type"] == "code" else None
+        if name and "hide-cell" in cell["metadata"].get("tags", []):
+            stored = "".join(cell["outputs"][-1]["data"]["text/markdown"])
+            if asked := exercises.question(name[1], known.get(name[1], [])):
+                assert stored.startswith(exercises.RIGHT)
+                assert stored in [words for _, words in asked.replies], name[1]

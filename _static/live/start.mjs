@@ -9,7 +9,7 @@ async function begin(box) {
     const words = document.createElement("p"), again = document.createElement("button");
     words.className = "live-coming";
     words.textContent = "This part could not be fetched. "
-      + "The figures on this page show what it does. ";
+      + (box.matches("form") ? "" : "The figures on this page show what it does. ");
     again.type = "button";
     again.textContent = "Try again";
     again.addEventListener("click", () => location.reload()); // a browser fetches no module twice

@@ -140,8 +140,9 @@ bubble.addEventListener("pointerenter", () => clearTimeout(leaving));
 bubble.addEventListener("pointerleave", leave);
 document.addEventListener("keydown", ({ key }) => key === "Escape" && explain(null));
 
-// A tick beside each chapter whose end was reached; it stays on this device, until forgotten.
-const DONE = "read chapters";
+// A tick beside each chapter whose end was reached; it stays on this device, until forgotten, and so
+// do the answers to exercises, which _static/live/exercise.mjs keeps.
+const DONE = "read chapters", ANSWERS = "answers";
 const done = () => {
   try {
     return JSON.parse(localStorage.getItem(DONE)) ?? [];
@@ -153,7 +154,7 @@ const nameOf = (address) => new URL(address, location).pathname.split("/").at(-1
 const chapterLinks = findAll(".bd-sidenav a, .home-card")
   .filter((link) => /^0\d-/.test(nameOf(link.href)));
 const forgetTicks = document.createElement("button");
-Object.assign(forgetTicks, { type: "button", className: "forget", textContent: "Forget my ticks" });
+Object.assign(forgetTicks, { type: "button", className: "forget", textContent: "Forget my ticks and answers" });
 function tick() {
   const names = done();
   for (const link of chapterLinks) {
@@ -169,15 +170,22 @@ function tick() {
       link.querySelector(".tick")?.remove();
     }
   }
-  forgetTicks.hidden = !names.length;
+  let answered = false;
+  try {
+    answered = localStorage.getItem(ANSWERS) !== null;
+  } catch {}
+  forgetTicks.hidden = !names.length && !answered;
 }
 find(".bd-footer-content__inner")?.append(forgetTicks);
 forgetTicks.addEventListener("click", () => {
   try {
     localStorage.removeItem(DONE);
+    localStorage.removeItem(ANSWERS);
   } catch {}
+  document.dispatchEvent(new Event("forgotten"));
   tick();
 });
+document.addEventListener("kept", tick);
 tick();
 const here = nameOf(location.href), end = find(".prev-next-footer");
 if (/^0\d-/.test(here) && end) {

@@ -230,6 +230,8 @@ def test_the_whole_book_is_one_file_that_needs_no_other(browser):
     for place in set(page.evaluate(lost)):
         assert page.locator(f"[id='{place}']").count() == 1, place
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    words = page.locator(".live > p:only-child")  # of what would need a script
+    assert words.filter(visible=True).count() == words.count() > 9
     page.context.close()
 
 
