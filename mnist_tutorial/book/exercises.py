@@ -172,7 +172,7 @@ _NUMBERS: dict[str, list[tuple[float | None, str]]] = {
     "eighty images": [
         (
             50,
-            f"{RIGHT} 50 against 30, the coins of chapter 6. Fair ones fall at least that "
+            f"{RIGHT} It's 50 against 30. Fair coins (chapter 6) fall at least that "
             f"unevenly in {mcnemar(50, 30):.1%} of cases, so this gap is hardly luck.",
         ),
         (30, "Nearly: that's the number of the other network."),
@@ -562,7 +562,7 @@ def _centre_of_mass(function: Any) -> str:
     if found.shape != expected.shape:
         return "The function should return two numbers: (row, column)."
     if np.allclose(found, expected, atol=0.01):
-        return f"{RIGHT} All twenty centres lie within half a pixel of row 14, column 14."
+        return f"{RIGHT} We tried it on twenty images: every centre lies within half a pixel of row 14, column 14."
     if np.allclose(found[:, ::-1], expected, atol=0.01):
         return "Nearly: you've swapped row and column."
     if np.allclose(found, np.round(expected), atol=0.51):
@@ -710,7 +710,7 @@ def _centre_it(function: Any) -> str:
                 f"Not yet: one image is still {abs(far[0]):.1f} rows and {abs(far[1]):.1f} "
                 "columns off."
             )
-    return f"{RIGHT} All of them lie within half a pixel of row 14 and column 14."
+    return f"{RIGHT} All the centres now lie within half a pixel of row 14 and column 14."
 
 
 @_exercise("ordinary momentum")
