@@ -562,7 +562,7 @@ def _centre_of_mass(function: Any) -> str:
     if found.shape != expected.shape:
         return "The function should return two numbers: (row, column)."
     if np.allclose(found, expected, atol=0.01):
-        return f"{RIGHT} On twenty images, every centre lies within half a pixel of row 14, column 14."
+        return f"{RIGHT} On all twenty, the centre lies within half a pixel of row 14, column 14."
     if np.allclose(found[:, ::-1], expected, atol=0.01):
         return "Nearly: you've swapped row and column."
     if np.allclose(found, np.round(expected), atol=0.51):
