@@ -30,7 +30,7 @@ COLUMNS, RINGED = 20, 5
 RED, BLUE = np.array([178, 24, 43]), np.array([33, 102, 172])
 UNITS = "home-units.webp"
 # What home.mjs imports, and the weights: asked for at once, not one after the other.
-NEEDED = ("paper", "digit", "mlp", "paint", "files")
+NEEDED = ("paper", "camera", "digit", "mlp", "paint", "files")
 LINKS = {
     "chapters/01-introduction": "Chapters",
     "chapters/going-further/better-taught": "Going further",

@@ -18,7 +18,7 @@ export default function mount(box) {
       tally?.allow(read !== null);
     },
   });
-  tally = createTally(() => read, pad.clear);
+  tally = createTally(() => read, pad.next);
   tally.allow(read !== null);
   box.append(tally.box);
   loadBehind(coming, "The network", box.dataset.file ?? new URL("draw.bin", import.meta.url))

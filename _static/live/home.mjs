@@ -1,7 +1,8 @@
 // The machine at work on the home page: a digit writes itself, and the network reads it meanwhile.
 
+import { createCamera } from "./camera.mjs";
 import { loadBehind, networkOf } from "./files.mjs";
-import { argmax, forward, inked, softmax } from "./mlp.mjs";
+import { argmax, forward, inked, predict, softmax } from "./mlp.mjs";
 import { bars, element, paintDigits, paintWeights, percent, tell } from "./paint.mjs";
 import { createPaper } from "./paper.mjs";
 
@@ -65,6 +66,20 @@ function mount({ network }) {
     });
   }
 
+  const news = element("p", { className: "home-hint" });
+  const camera = createCamera({
+    pad: box, hides: [paper.sheet, clear, undo],
+    read: (bytes) => predict(network, bytes),
+    onDigit: show,
+    onPaper: paper.look,
+    say(text) {
+      demo = false;
+      hint.remove();
+      tell(news, text);
+      tell(heard, text);
+    },
+  });
+
   /** The reader takes over: what wrote itself makes room. */
   function takeOver() {
     if (!demo) return;
@@ -87,7 +102,7 @@ function mount({ network }) {
   box.querySelector(".live-bars").replaceWith(answers.table);
   box.querySelector(".home-answer").append(heard);
   box.querySelector(".home-paper").replaceChildren(paper.sheet, hint,
-    element("p", { className: "live-buttons" }, clear, undo));
+    element("p", { className: "live-buttons" }, clear, undo, ...camera.buttons), news);
   flow.querySelector(".home-sees").replaceWith(sight);
   const grid = element("div", { className: "home-tiles" }, ...tiles);
   grid.style.setProperty("--columns", COLUMNS);

@@ -1,10 +1,12 @@
 // A drawing pad: the paper, what a network sees of it, and what it answers.
 
+import { createCamera } from "./camera.mjs";
 import { argmax } from "./mlp.mjs";
 import { bars, element, paintDigits, percent, tell } from "./paint.mjs";
 import { createPaper } from "./paper.mjs";
 
 const BLANK = "The paper is blank. Draw a digit, anywhere, large or half as large.";
+const LAST = "That was the last digit. Choose any of them to see it again.";
 
 /** "a 7", "an 8". */
 export const named = (digit) => `${Number(digit) === 8 ? "an" : "a"} ${digit}`;
@@ -14,8 +16,8 @@ export const named = (digit) => `${Number(digit) === 8 ? "an" : "a"} ${digit}`;
  *
  * `read` takes 784 bytes and gives ten probabilities, or null while there is no network;
  * `waiting` says what is missing then, and `onAnswer` hears each answer. Returns `look`, which
- * reads the drawing again, `clear`, and `offer`, which takes ten digits of 784 bytes each, for
- * those who can't draw.
+ * reads again what is there, `next`, which makes room for the next digit, and `offer`, which takes
+ * ten digits of 784 bytes each, for those who can't draw.
  */
 export function createPad(box, read, { name = "pad", waiting, onAnswer = () => {} }) {
   const clear = element("button", { type: "button" }, "Clear");
@@ -38,13 +40,15 @@ export function createPad(box, read, { name = "pad", waiting, onAnswer = () => {
 
   const paper = createPaper({
     name,
-    onLook(bytes) {
-      sees = bytes;
-      show();
-    },
+    onLook: choose,
     onDone: () => tell(heard, status.textContent),
     onPen: () => tell(heard, "Pen down"),
   });
+
+  function choose(bytes) {
+    sees = bytes;
+    show();
+  }
 
   function show() {
     save.disabled = clear.disabled = !sees;
@@ -53,7 +57,7 @@ export function createPad(box, read, { name = "pad", waiting, onAnswer = () => {
     const answer = sees && read(sees);
     answers.set(answer && [...answer]);
     onAnswer(answer);
-    if (!sees) tell(status, BLANK);
+    if (!sees) tell(status, camera.isOpen() ? LAST : BLANK);
     else if (!answer) tell(status, waiting);
     else {
       const digit = argmax(answer);
@@ -61,16 +65,30 @@ export function createPad(box, read, { name = "pad", waiting, onAnswer = () => {
     }
   }
 
-  box.append(element("div", { className: "live-pad" },
+  const centred = element("label", {}, centre, " scale and centre it first");
+  const keys = element("p", { className: "live-title" },
+    "Keys: the arrows move the pen, space lowers or lifts it, Delete clears.");
+  const pad = element("div", { className: "live-pad" });
+  const camera = createCamera({
+    pad, read, hides: [paper.sheet, clear, undo, samples, centred, keys],
+    onDigit: choose,
+    onPaper: paper.look,
+    say(text) {
+      tell(status, text);
+      tell(heard, text);
+    },
+  });
+  pad.append(
     paper.sheet,
     element("div", { className: "live-answer" }, status, answers.table, heard),
     element("div", { className: "live-tools" },
-      element("p", { className: "live-buttons" }, clear, undo), samples),
+      element("p", { className: "live-buttons" }, clear, undo, ...camera.buttons), samples),
     element("div", { className: "live-row" }, sight, element("div", {},
       element("p", { className: "live-title" }, "What the network sees"),
-      element("p", {}, element("label", {}, centre, " scale and centre it first"), " ", save),
+      element("p", {}, centred, " ", save), keys,
       element("p", { className: "live-title" },
-        "Keys: the arrows move the pen, space lowers or lifts it, Delete clears.")))));
+        "Photos: choose one, drop it here or paste it. It stays on your device."))));
+  box.append(pad);
 
   clear.addEventListener("click", paper.clear);
   undo.addEventListener("click", paper.undo);
@@ -85,8 +103,8 @@ export function createPad(box, read, { name = "pad", waiting, onAnswer = () => {
   });
   paper.look();
   return {
-    look: paper.look,
-    clear: paper.clear,
+    look: () => (camera.isOpen() ? camera.look() : paper.look()),
+    next: () => (camera.isOpen() ? camera.next() : paper.clear()),
     offer(bytes) {
       samples.replaceChildren(...Array.from({ length: 10 }, (_, digit) => {
         const image = bytes.subarray(784 * digit, 784 * digit + 784);

@@ -56,6 +56,12 @@ const blurred = (values, width, height, size) =>
   alongAxis(alongAxis(values, width, height, 0, (line) => means(line, size)),
     width, height, 1, (line) => means(line, size));
 
+/** Rounds as Python does: halves to the even neighbour. */
+function toEven(value) {
+  const whole = Math.floor(value);
+  return value - whole === 0.5 ? whole + (whole % 2) : Math.round(value);
+}
+
 const median = (values) => {
   const sorted = Float32Array.from(values).sort(), middle = sorted.length >> 1;
   return sorted.length % 2 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
@@ -68,9 +74,10 @@ function percentile75(values) {
 }
 
 /** Brings red, green, blue, opacity (0 to 255) to a size to work on, by a whole factor. */
-function workingSize(data, width, height) {
+function workingSize(pixelRows, width, height) {
   const longer = Math.max(width, height), shrink = Math.ceil(longer / WORKING_SIDE[1]);
-  if (shrink > 1) return shrunk(data, width, height, shrink);
+  if (shrink > 1) return shrunk(pixelRows, width, height, shrink);
+  const data = pixelRows(0, height);
   const grow = Math.max(Math.floor(WORKING_SIDE[0] / longer), 1);
   const wide = width * grow, high = height * grow;
   const planes = [0, 1, 2, 3].map(() => new Float32Array(wide * high));
@@ -93,14 +100,15 @@ function workingSize(data, width, height) {
   return { planes, width: wide, height: high, factor: 1 / grow };
 }
 
-function shrunk(data, width, height, factor) {
+function shrunk(pixelRows, width, height, factor) {
   const wide = Math.ceil(width / factor), high = Math.ceil(height / factor);
   const planes = [0, 1, 2, 3].map(() => new Float32Array(wide * high));
   for (let y = 0; y < high; y++) {
+    const rows = Math.min(factor, height - y * factor), data = pixelRows(y * factor, rows);
     for (let x = 0; x < wide; x++) {
       let count = 0, opacity = 0;
       const sums = [0, 0, 0];
-      for (let v = y * factor; v < Math.min((y + 1) * factor, height); v++) {
+      for (let v = 0; v < rows; v++) {
         for (let u = x * factor; u < Math.min((x + 1) * factor, width); u++) {
           const p = 4 * (v * width + u), weight = data[p + 3];
           count++;
@@ -437,15 +445,46 @@ function mnistForm(ink, width, height) {
   return bytes;
 }
 
+/** The bytes of a picture that is a digit in MNIST's form already, null for any other picture. */
+function inMnistForm(pixelRows, width, height) {
+  if (width !== SIDE || height !== SIDE) return null;
+  const data = pixelRows(0, SIDE), bytes = new Uint8Array(SIDE * SIDE);
+  for (let p = 0; p < bytes.length; p++) {
+    const [red, green, blue, opacity] = data.subarray(4 * p, 4 * p + 4);
+    if (opacity < 255) return null;
+    bytes[p] = (19595 * red + 38470 * green + 7471 * blue + 32768) >> 16; // as Pillow weighs them
+  }
+  if (median(bytes) > 127) bytes.forEach((value, p) => { bytes[p] = 255 - value; });
+  const columns = new Float64Array(SIDE), rows = new Float64Array(SIDE);
+  let left = SIDE, right = -1, top = SIDE, bottom = -1;
+  bytes.forEach((value, p) => {
+    const x = p % SIDE, y = (p - x) / SIDE;
+    columns[x] += value;
+    rows[y] += value;
+    if (value <= 12) return;
+    left = Math.min(left, x);
+    right = Math.max(right, x);
+    top = Math.min(top, y);
+    bottom = Math.max(bottom, y);
+  });
+  if (right < 0 || Math.abs(Math.max(right - left, bottom - top) + 1 - BOX) > 1) return null;
+  const middle = (along) => along.reduce((sum, value, i) => sum + i * value, 0)
+    / along.reduce((sum, value) => sum + value, 0);
+  const beside = [columns, rows].some((along) => Math.abs(middle(along) - SIDE / 2) > 1);
+  return beside ? null : bytes;
+}
+
 /**
  * Finds the digits on a picture: rows from the top, each from the left.
  *
- * `data` holds red, green, blue and opacity of width x height pixels, as a canvas gives them. Each
- * digit has its `box` in these pixels (left, top, right, bottom), and the 784 `bytes` that the
- * network gets.
+ * `pixelRows(top, count)` gives red, green, blue and opacity of the pixels of these rows, as a
+ * canvas has them; the first call asks for the most rows. Each digit has its `box` in pixels (left,
+ * top, right, bottom), and the 784 `bytes` that the network gets.
  */
-export function findDigits(data, width, height) {
-  const { planes, width: wide, height: high, factor } = workingSize(data, width, height);
+export function findDigits(pixelRows, width, height) {
+  const ready = inMnistForm(pixelRows, width, height);
+  if (ready) return [[{ bytes: ready, box: [0, 0, SIDE, SIDE] }]];
+  const { planes, width: wide, height: high, factor } = workingSize(pixelRows, width, height);
   let colours = onPaper(planes);
   if (lightOnDark(colours, wide, high)) {
     colours = colours.map((plane) => plane.map((value) => 255 - value));
@@ -479,6 +518,6 @@ export function findDigits(data, width, height) {
   return readingOrder(digits).map((row) => row.map(({ left, top, right, bottom, bytes }) => ({
     bytes,
     box: [left, top, Math.min(right, width / factor), Math.min(bottom, height / factor)]
-      .map((side) => Math.round(factor * side)),
+      .map((side) => toEven(factor * side)),
   })));
 }
