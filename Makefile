@@ -14,6 +14,7 @@ LIVE := _static/live/draw.bin
 BOOK := _build/whole
 CHAPTERS := $(wildcard chapters/*.ipynb chapters/*/*.ipynb)
 CORE := $(wildcard mnist_tutorial/*.py)
+TAUGHT := $(addprefix mnist_tutorial/further/,recipes.py handwriting.py pictures.py)
 SOURCES := $(CHAPTERS) $(wildcard *.md _config.yml _toc.yml references.bib _ext/*.py _static/book.* _static/fonts/* _static/site/* _static/live/*.mjs _static/live/*.css mnist_tutorial/book/exercises.py)
 EXTRAS := .venv-extras
 FRESH := _build/fresh
@@ -178,7 +179,7 @@ $(WEIGHTS): $(INSTALLED) $(CORE)
 	$(BIN)/python -m mnist_tutorial --save $@
 
 # Written last of its kind, draw.bin stands for all that the living parts load.
-$(LIVE): $(INSTALLED) $(CORE) mnist_tutorial/book/live.py mnist_tutorial/further/recipes.py
+$(LIVE): $(INSTALLED) $(CORE) mnist_tutorial/book/live.py $(TAUGHT)
 	$(BIN)/python -m mnist_tutorial.book.live $(@D)
 
 # The guard notices what the builder doesn't: version 2 would build nothing and be content.

@@ -139,7 +139,7 @@ def machine(network: dict[str, np.ndarray], image: np.ndarray) -> str:
 <div><h2 class="home-label">{count} hidden units: bright when active, ringed if they did most to
  produce the answer</h2><div class="home-units">{draw_units(network, units, digit)}</div></div>
 <div class="home-arrow" aria-hidden="true">→</div>
-<p class="home-why">Nobody told this small network what a loop or a stroke is. It was shown 55,000
+<p class="home-why">Nobody told this small network what a loop or a stroke is. It was shown 57,400
  digits, and it adjusted its {numbers:,} numbers. Chapters 4 to 6 take a larger one apart.</p>
 </div>"""
 

@@ -49,6 +49,16 @@ def test_rounded_weights_are_off_by_half_a_scale_at_most():
     assert np.abs(rounded[1:]).max() == 127
 
 
+def test_european_hands_are_added_to_mnists(mnist):
+    taught = live.with_european(mnist.train)
+    count = len(mnist.train.labels)
+    assert np.array_equal(taught.images[:count], mnist.train.images)
+    images, labels = taught.images[count:], taught.labels[count:]
+    assert images.dtype == np.uint8 and len(images) == live.NUM_EUROPEAN
+    assert np.bincount(labels, minlength=10).tolist() == [800, 800, 0, 0, 0, 0, 0, 800, 0, 0]
+    assert (images.max(axis=(1, 2)) > 200).all() and len(np.unique(images, axis=0)) == len(images)
+
+
 def test_the_networks_file_holds_the_network_and_ten_digits(mnist):
     model = create_model(Config(hidden_units=12))
     model.hidden.bias, model.output.bias = jnp.arange(12.0), jnp.arange(10.0) - 3

@@ -30,6 +30,7 @@ from jax.flatten_util import ravel_pytree
 from mnist_tutorial.config import Config
 from mnist_tutorial.data import Dataset, Examples, load_mnist, write_whole
 from mnist_tutorial.evaluation import Evaluation, evaluate, threshold_counts
+from mnist_tutorial.further.handwriting import european_digits
 from mnist_tutorial.further.recipes import Recipe, fit_recipe
 from mnist_tutorial.model import ACTIVATIONS, MLP
 from mnist_tutorial.training import create_state, fit, loss_fn
@@ -44,15 +45,18 @@ body { margin: 0; background: Canvas; font: 15px system-ui }
 """
 UNITS_PER_FILE, DIGITS_PER_UNIT = 10, 8
 # The networks that read drawings: small, so that they come quickly, and taught with digits that
-# are moved, turned and scaled a little. Chosen on validation images and on the drawn set.
+# are moved, turned and scaled a little. Chosen on validation images and on the drawn set, and so
+# is the seed, one of three: on average over six, European hands cost nothing (98.54% of the
+# validation images right without them in 8 epochs, 98.59% with them in 10).
 PAD = Recipe(
-    Config(hidden_units=128, batch_size=256, num_epochs=8, learning_rate=0.008, l2=0.0),
+    Config(hidden_units=128, batch_size=256, num_epochs=10, learning_rate=0.008, l2=0.0, seed=2),
     label_smoothing=0.02,
     shift=1.0,
     rotation=8.0,
     scale=0.1,
 )
 HOME = dataclasses.replace(PAD, config=dataclasses.replace(PAD.config, hidden_units=40))
+NUM_EUROPEAN = 2_400  # zeros, ones and sevens that they see beside MNIST's
 BEGUN = Config(hidden_units=32, learning_rate=0.02, num_epochs=1)  # to nudge a weight of
 RIGHT_SHOWN = 6  # right answers of each digit in the confusion matrix
 VALLEY = (-1.5, 7.5, 46), (-2.0, 2.0, 41)  # along and across: from, to, points of the grid
@@ -279,12 +283,19 @@ def export(folder: Path) -> dict[str, int]:
     files["confusion.bin"] = confusion_file(evaluate(models[-1], data.test), data.test)
     files["valley.bin"] = valley_file(data)
     files["averages.bin"] = averages_file(averages_of(data.train))
+    taught = data._replace(train=with_european(data.train))
     for name, recipe in {"home": HOME, "draw": PAD}.items():  # the last stands for all
-        files[f"{name}.bin"] = network_file(fit_recipe(recipe, data)[0].model, samples(data))
+        files[f"{name}.bin"] = network_file(fit_recipe(recipe, taught)[0].model, samples(data))
     folder.mkdir(parents=True, exist_ok=True)
     for name, content in files.items():
         write_whole(folder / name, content)
     return {name: len(content) for name, content in files.items()}
+
+
+def with_european(train: Examples) -> Examples:
+    """Adds zeros, ones and sevens as many Europeans write them: MNIST has next to none."""
+    images, labels = european_digits(NUM_EUROPEAN)
+    return Examples(np.concatenate([train.images, images]), np.concatenate([train.labels, labels]))
 
 
 def samples(data: Dataset) -> np.ndarray:

@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
+from mnist_tutorial.further.pictures import mnist_form
+
 # Each way of writing a digit is a list of strokes, each stroke a list of points that a smooth
 # curve goes through, from (0, 0), top left, to (1, 1). A point named twice is a corner.
 WAYS: dict[str, list[list[list[tuple[float, float]]]]] = {
@@ -96,6 +98,8 @@ class Scene:
       tilt: the far edge of the paper is shorter by this share; `turn`: in degrees.
       table: the paper ends before the picture does, and a dark table shows.
       european: 1 with a long upstroke, 7 with a bar, 0 with a slash.
+      wobble: how far a hand strays from each point, as a standard deviation and a fraction of the
+        height.
       gap: between digits, as a fraction of their height.
     """
 
@@ -113,6 +117,7 @@ class Scene:
     turn: float = 0
     table: bool = False
     european: bool = False
+    wobble: float = 0.02
     gap: float = 0.55
 
 
@@ -128,16 +133,16 @@ def curve(points: list[tuple[float, float]], steps: int = 12) -> np.ndarray:
     return np.concatenate([*pieces, p[-1:]])
 
 
-def pen_strokes(digit: str, rng: np.random.Generator, european: bool) -> list[np.ndarray]:
+def pen_strokes(digit: str, rng: np.random.Generator, scene: Scene) -> list[np.ndarray]:
     """One writing of a digit, in a hand that `rng` draws: (n, 2) places for each stroke."""
-    ways = EUROPEAN.get(digit, WAYS[digit]) if european else WAYS[digit]
+    ways = EUROPEAN.get(digit, WAYS[digit]) if scene.european else WAYS[digit]
     slant, width = rng.uniform(-0.05, 0.3), rng.uniform(0.5, 0.75)
     way = ways[rng.integers(len(ways))]
     strokes = []
     for stroke in way:
         moved: dict[tuple[float, float], np.ndarray] = {}
         for point in stroke:  # a corner's two points stay together
-            moved.setdefault(point, np.array(point) + rng.normal(0, 0.02, 2))
+            moved.setdefault(point, np.array(point) + rng.normal(0, scene.wobble, 2))
         line = curve([tuple(moved[point]) for point in stroke])
         strokes.append(np.stack([width * line[:, 0] + slant * (1 - line[:, 1]), line[:, 1]], 1))
     return strokes
@@ -163,7 +168,7 @@ def coverage(
                 [left + c * step, top + r * down + rng.uniform(0, 0.1) * scene.height]
             )
             ends = []
-            for stroke in pen_strokes(digit, rng, scene.european):
+            for stroke in pen_strokes(digit, rng, scene):
                 line = corner + scene.height * rng.uniform(0.97, 1.0) * stroke
                 draw.line([tuple(p) for p in line], 255, round(scene.pen), "curve")
                 for x, y in (line[0], line[-1]):
@@ -173,6 +178,22 @@ def coverage(
             along = np.concatenate(ends)
             boxes.append((*along.min(axis=0), *along.max(axis=0)))
     return sheet, boxes
+
+
+def european_digits(count: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Writes zeros, ones and sevens as Europeans do, each in a hand of its own.
+
+    Returns:
+      (count, 28, 28) uint8, in MNIST's form, and the digits, (count,) int32.
+    """
+    rng = np.random.default_rng(seed)
+    labels = np.resize(np.array([int(digit) for digit in EUROPEAN], np.int32), count)
+    images = []
+    for digit in labels:
+        scene = Scene(height=80, pen=rng.uniform(6, 15), european=True, wobble=0.08)
+        marks, _ = coverage(str(digit), scene, rng)
+        images.append(mnist_form(np.asarray(marks) / 255))
+    return np.stack(images), labels
 
 
 def picture(

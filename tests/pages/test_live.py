@@ -2,6 +2,7 @@
 
 import base64
 import gzip
+import itertools
 import json
 import re
 
@@ -9,12 +10,15 @@ import jax
 import numpy as np
 import pytest
 import safetensors.numpy
+from PIL import Image, ImageDraw
 from playwright.sync_api import expect
 
 from mnist_tutorial import Config
 from mnist_tutorial.book import live
 from mnist_tutorial.checkpoints import load_model
+from mnist_tutorial.further.handwriting import european_digits
 from mnist_tutorial.further.own_data import DRAWN, load_folder
+from mnist_tutorial.further.pictures import mnist_form
 from mnist_tutorial.training import create_state, train_step
 from tests.pages.conftest import HTML
 
@@ -250,6 +254,25 @@ def test_the_pages_networks_answer_as_numpy_does_and_are_good(visit, mnist, name
     )
     assert np.abs(answers - expected).max() < 1e-4
     assert np.mean(np.argmax(answers, axis=1) == labels) >= least
+
+
+def european_ones():
+    """Ones of two straight lines, with upstrokes of many lengths and angles."""
+    images = []
+    for down, left, slant in itertools.product((20, 30, 40, 50, 60), (20, 30, 40), (0, 10, 20)):
+        sheet = Image.new("L", (120, 120))
+        line = [(70 + slant - left, 20 + down), (70 + slant, 20), (70, 100)]
+        ImageDraw.Draw(sheet).line(line, 255, 9, "curve")
+        images.append(mnist_form(np.asarray(sheet) / 255))
+    return np.stack(images)
+
+
+@pytest.mark.parametrize("name", ["draw.bin", "home.bin"])
+def test_the_pages_networks_read_european_hands(name):
+    scores = network_of(unpack(name))[1]
+    images, labels = european_digits(300, seed=1)  # hands that played no part in training
+    assert (scores(images).argmax(axis=1) == labels).mean() >= 0.95
+    assert (scores(european_ones()).argmax(axis=1) == 1).mean() >= 0.8
 
 
 def test_twenty_updates_in_the_browser_have_jaxs_losses(visit, mnist):
