@@ -8,7 +8,7 @@ trained from the same seeds (`paired`).
 from collections.abc import Iterable, Sequence
 
 import numpy as np
-from scipy.stats import binomtest, ttest_rel
+from scipy.special import bdtr
 
 
 def discordant(first_wrong: Iterable[int], second_wrong: Iterable[int]) -> tuple[int, int]:
@@ -42,8 +42,8 @@ def mcnemar(only_first: int, only_second: int) -> float:
     """
     if min(only_first, only_second) < 0:
         raise ValueError(f"counts of images can't be negative, got {only_first}, {only_second}")
-    tosses = only_first + only_second
-    return float(binomtest(only_first, tosses).pvalue) if tosses else 1.0
+    tosses, fewer = only_first + only_second, min(only_first, only_second)
+    return min(1.0, 2 * float(bdtr(fewer, tosses, 0.5)))  # both tails, and they are alike
 
 
 def paired(first: Sequence[float], second: Sequence[float]) -> tuple[float, float]:
@@ -63,5 +63,7 @@ def paired(first: Sequence[float], second: Sequence[float]) -> tuple[float, floa
         raise ValueError(
             f"paired runs need the same seeds, at least two; got {len(first)} and {len(second)}"
         )
+    from scipy.stats import ttest_rel  # slow to import
+
     differences = np.asarray(second, float) - np.asarray(first, float)
     return float(differences.mean()), float(ttest_rel(second, first).pvalue)
