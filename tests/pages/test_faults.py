@@ -368,7 +368,7 @@ def test_a_printed_page_says_what_answers_on_the_screen(visit):
     box = page.locator("[data-live=draw]")
     expect(box).to_be_visible()
     words = box.evaluate("(box) => getComputedStyle(box, '::before').content")
-    assert "On the book’s page" in words
+    assert "on the book’s web page" in words
     assert box.bounding_box()["height"] < 120
 
 

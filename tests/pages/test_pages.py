@@ -55,7 +55,7 @@ def test_a_page_is_whole_asks_no_other_host_and_can_be_used_by_everyone(visit, n
     seen = visit(name, width, scheme)
     page = seen.page
     # Two fonts are 33 kB; how many figures a browser fetches ahead depends on its network.
-    assert weight(seen) < LIMITS.get(name, 235_000) and len(seen.requests) <= 22
+    assert weight(seen) < LIMITS.get(name, 250_000) and len(seen.requests) <= 22
     page.evaluate(SCROLL)  # where a reader comes near, figures and living parts load
     page.wait_for_load_state("networkidle")
     assert page.evaluate(SHIFTS) < 0.02
