@@ -169,7 +169,7 @@ def test_each_step_adds_one_means_to_the_one_before():
 def test_a_step_is_checked_like_a_recipe():
     with pytest.raises(ValueError, match="ema_decay must be below 1, got 1"):
         Stage(ema_decay=1)
-    with pytest.raises(ValueError, match="channels must be 4 numbers from 1"):
+    with pytest.raises(ValueError, match="channels must be 4 numbers of at least 1"):
         Stage(channels=(1, 2))
     with pytest.raises(ValueError, match="warmup_fraction must be below 1"):
         Stage(warmup_fraction=2)
