@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mnist_tutorial.further import road
-from mnist_tutorial.further.comparisons import discordant, mcnemar, paired
+from mnist_tutorial.further.comparisons import discordant, mcnemar, paired, unpaired
 
 
 def test_discordant_images_are_those_that_exactly_one_got_right():
@@ -41,6 +41,26 @@ def test_pairs_are_compared_by_their_differences():
         paired([1.0], [2.0])
     with pytest.raises(ValueError, match="got 3 and 2"):
         paired([1.0, 2.0, 3.0], [2.0, 3.0])
+
+
+def test_groups_without_pairs_are_compared_as_welch_did():
+    from scipy.stats import ttest_1samp, ttest_ind
+
+    for first, second in (
+        ([1.0, 2.0, 3.0], [2.0, 2.5, 4.5]),
+        ([97.1, 97.3, 97.2, 97.0], [97.25, 97.3]),
+    ):
+        mean, p = unpaired(first, second)
+        assert mean == pytest.approx(np.mean(second) - np.mean(first))
+        assert p == pytest.approx(ttest_ind(second, first, equal_var=False).pvalue)
+        assert unpaired(second, first) == pytest.approx((-mean, p))  # the order is no matter
+    # a group that doesn't vary is a fixed number for the other
+    p = unpaired([4.0, 4.0], [1.0, 2.0, 2.5])[1]
+    assert p == pytest.approx(ttest_1samp([1.0, 2.0, 2.5], 4.0).pvalue)
+    with pytest.raises(ValueError, match="at least two runs, .* got 1 and 2"):
+        unpaired([1.0], [2.0, 3.0])
+    with pytest.raises(ValueError, match="has to vary; got 2 and 3 runs"):
+        unpaired([1.0, 1.0], [2.0, 2.0, 2.0])
 
 
 def test_the_stored_seeds_differ_by_luck_only():

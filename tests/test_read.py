@@ -11,6 +11,7 @@ from mnist_tutorial.checkpoints import save_model
 from mnist_tutorial.config import Config
 from mnist_tutorial.further import read
 from mnist_tutorial.further.handwriting import Scene, encoded, picture
+from mnist_tutorial.further.pictures import find_digits
 from mnist_tutorial.model import create_model
 
 PAPER = Scene(paper=(205, 202, 196), shade=0.4, noise=4)
@@ -138,3 +139,36 @@ def test_doubt_is_said_below_the_threshold():
     sure[3], unsure[3] = 0.9, 0.6
     said = read.describe([[read.Answer(digit, sure), read.Answer(digit, unsure)]])
     assert said.startswith("  3 (90%, then ") and said.count("not sure") == 1
+
+
+def sideways(shown, turn):
+    """A picture that was turned away, and back only if the network is asked as `read` asks it."""
+    page = picture("40 7", PAPER, seed=1)[0]
+    known = np.stack([found.image for row in find_digits(page) for found in row])
+    asked = []
+
+    def network(images):
+        """Gives `shown[0]` to what it knows, and `shown[1]` to all else."""
+        asked.append(len(images))
+        knows = [float(read.distances(image[None], known)[0]) < 0.5 for image in images]
+        sure = np.where(knows, *shown)[:, None]
+        return np.where(np.arange(10) == 4, sure, (1 - sure) / 9).astype(np.float32)
+
+    lying = page.transpose(turn)
+    near = [found.image for row in find_digits(lying) for found in row]
+    return page, read.read_picture(lying, network, np.stack([*known, *near])), asked
+
+
+@pytest.mark.parametrize("turn", [Image.Transpose.ROTATE_90, Image.Transpose.ROTATE_270])
+def test_a_picture_on_its_side_is_turned_if_the_network_is_sure_of_that(turn):
+    page, reading, asked = sideways((0.95, 0.4), turn)
+    assert reading.picture.size == page.size and len(asked) == 3
+    assert np.array_equal(reading.picture, page)
+    boxes = [answer.found.box for row in reading.rows for answer in row]
+    assert boxes == [found.box for row in find_digits(page) for found in row]
+
+
+@pytest.mark.parametrize("shown, tries", [((0.85, 0.4), 3), ((0.95, 0.82), 1)])
+def test_a_picture_stays_where_turning_it_convinces_nobody(shown, tries):
+    page, reading, asked = sideways(shown, Image.Transpose.ROTATE_90)
+    assert reading.picture.size == page.size[::-1] and len(asked) == tries

@@ -49,10 +49,10 @@ export function createCamera({ pad, hides, read, onDigit, onPaper, say }) {
     const { signal } = busy;
     say("Looking for digits on your photo …");
     try {
-      const { createView, find } = await import("./photo.mjs").catch(() => {
+      const { createView, findUpright } = await import("./photo.mjs").catch(() => {
         throw new Error(UNFETCHED);
       });
-      const found = await find(file, signal);
+      const found = await findUpright(file, read, signal);
       if (signal.aborted) return;
       show(createView(found, read, onDigit));
       say(view.summary());

@@ -21,6 +21,10 @@ export default function mount(box) {
   tally = createTally(() => read, pad.next);
   tally.allow(read !== null);
   box.append(tally.box);
+  if (!box.dataset.file) {
+    box.append(element("p", { className: "live-title" },
+      "A smaller network than the chapter’s answers here. It learned from moved and turned digits, too."));
+  }
   loadBehind(coming, "The network", box.dataset.file ?? new URL("draw.bin", import.meta.url))
     .then((file) => {
       const found = networkOf(file);

@@ -269,7 +269,10 @@ def summary(runs: list[dict]) -> dict:
 
 
 def render(result: dict) -> str:
-    """The result as a text table; times are medians, the first epoch is warm-up."""
+    """The result as a text table of medians: of the seeds for the accuracy, of all runs for times.
+
+    The first epoch is warm-up.
+    """
     where, runs = result["machine"], result["runs"]
     lines = [
         f"{runs[0]['images']:,} images, {runs[0]['epochs']} epochs, runs in turn, "
@@ -287,10 +290,11 @@ def render(result: dict) -> str:
     for program in (ORIGINAL, OURS):
         its = [run for run in runs if run["program"] == program]
         epoch = statistics.median(s for run in its for s in run["epoch_seconds"][1:] or [0])
-        wall, cpu, peak, accuracy = (
+        wall, cpu, peak = (
             statistics.median(run[name] for run in its)
-            for name in ("wall_seconds", "cpu_seconds", "peak_bytes", "accuracy")
+            for name in ("wall_seconds", "cpu_seconds", "peak_bytes")
         )
+        accuracy = statistics.median({run["seed"]: run["accuracy"] for run in its}.values())
         lowest, highest = (best(run["accuracy"] for run in its) for best in (min, max))
         speed = its[0]["images"] / epoch if epoch else float("nan")
         lines.append(

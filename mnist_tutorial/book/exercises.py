@@ -164,7 +164,7 @@ _NUMBERS: dict[str, list[tuple[float | None, str]]] = {
         (
             10,
             f"{RIGHT} Only the ten biases of the output layer. Hidden units and output weights are "
-            "all 0, and the slope of each weight is a product with one of them.",
+            "all 0, and they are factors in the slope of every other parameter.",
         ),
         (0, "Nearly: which numbers still get a slope when all hidden units give 0?"),
         (None, "Not yet: what do the hidden units give when all their weights are 0?"),
@@ -501,8 +501,8 @@ def _images_to_the_goal(small: float, many: float, large: float, few: float) -> 
         [
             (
                 ratio,
-                f"{RIGHT} {ratio:.0f} times as many: that pays only where a large batch is as "
-                "quick.",
+                f"{RIGHT} {ratio:.0f} times as many. That pays only where a large batch takes "
+                "hardly longer than a small one.",
             ),
             (
                 many / few,

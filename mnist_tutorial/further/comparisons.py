@@ -1,14 +1,15 @@
 """Is one result better than another, or luckier? Tests for networks and for recipes.
 
 Two networks that answered the same images are compared by the images on which exactly one of
-them is right (`discordant`, `mcnemar`). Two recipes are compared by several networks of each,
-trained from the same seeds (`paired`).
+them is right (`discordant`, `mcnemar`). Two recipes are compared by several networks of each:
+pair by pair if they start from the same weights (`paired`), otherwise as two groups
+(`unpaired`).
 """
 
 from collections.abc import Iterable, Sequence
 
 import numpy as np
-from scipy.special import bdtr
+from scipy.special import bdtr, stdtr
 
 
 def discordant(first_wrong: Iterable[int], second_wrong: Iterable[int]) -> tuple[int, int]:
@@ -67,3 +68,34 @@ def paired(first: Sequence[float], second: Sequence[float]) -> tuple[float, floa
 
     differences = np.asarray(second, float) - np.asarray(first, float)
     return float(differences.mean()), float(ttest_rel(second, first).pvalue)
+
+
+def unpaired(first: Sequence[float], second: Sequence[float]) -> tuple[float, float]:
+    """Compares two groups of runs that have nothing in common (Welch's t-test, 1947).
+
+    The same seed doesn't make a pair if two programs draw different weights from it.
+
+    Args:
+      first, second: one value for each run, in any order; at least two in each group, and not
+        all alike in both.
+
+    Returns:
+      The mean of second less the mean of first, and the p-value: how often a difference at
+      least so large would come up if both settings were equally good.
+
+    Raises:
+      ValueError: if a group holds fewer than two runs, or neither varies.
+    """
+    groups = [np.asarray(group, float) for group in (first, second)]
+    if min(len(first), len(second)) < 2 or all(np.ptp(group) == 0 for group in groups):
+        raise ValueError(
+            "each group needs at least two runs, and one of them has to vary; "
+            f"got {len(first)} and {len(second)} runs"
+        )
+    # the squared standard error of each mean, and Welch's degrees of freedom
+    errors = [float(group.var(ddof=1)) / len(group) for group in groups]
+    freedom = sum(errors) ** 2 / sum(
+        error**2 / (len(group) - 1) for error, group in zip(errors, groups, strict=True)
+    )
+    difference = float(groups[1].mean() - groups[0].mean())
+    return difference, 2 * float(stdtr(freedom, -abs(difference) / sum(errors) ** 0.5))

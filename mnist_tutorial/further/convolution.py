@@ -13,7 +13,6 @@ def convolve(images: jax.Array, kernel: jax.Array) -> jax.Array:
     """Applies small detectors at every place: sums over a window that slides over the image.
 
     Every window becomes a column of one large matrix, and one matrix product does the rest.
-    Inside a compiled loop on a CPU, that is many times faster than XLA's own convolution.
     The images are the last axis, so that windows are copied in long runs.
 
     Args:

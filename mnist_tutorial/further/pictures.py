@@ -16,7 +16,8 @@ they are a small part of the time, and it is a far larger download than they are
 `python -m benchmarks.pictures` measures that.
 
 Limits: digits that touch each other are read as one; a picture held sideways, with no note of it
-from the camera, is not turned; letters are not told from digits.
+from the camera, is turned only by `read`, which asks the network; letters are not told from
+digits.
 """
 
 import io

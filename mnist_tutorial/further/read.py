@@ -1,6 +1,7 @@
 """Reading pictures of handwriting: `python -m mnist_tutorial read PICTURE...`."""
 
 import argparse
+import contextlib
 import io
 import json
 import sys
@@ -23,6 +24,10 @@ from mnist_tutorial.further.pictures import (
 # benchmarks.pictures` shows what other values would do.
 NOT_SURE = 0.7  # the confidence below which an answer is called unsure
 FAR = 0.9  # the distance from all of MNIST's digits from which on ink is no digit
+# A picture is turned by a quarter if the network is less sure of it than the first, and at least
+# as sure as the second once it's turned. Of values tried on MNIST's validation images, these are
+# right most often if one picture in a hundred lies on its side.
+UNSURE, TURNED = 0.8, 0.9
 SAVED = Path("mnist.safetensors")  # where `python -m mnist_tutorial` saves the weights
 
 Network = Callable[[np.ndarray], np.ndarray]
@@ -55,26 +60,54 @@ class Answer(NamedTuple):
         return int(self.probabilities.argsort()[-2])
 
 
-def read_picture(picture: Image.Image, network: Network, known: np.ndarray) -> list[list[Answer]]:
-    """Reads the digits on a picture.
+class Reading(NamedTuple):
+    """What was read from a picture.
+
+    Attributes:
+      picture: the picture, turned by a quarter if it lay on its side.
+      rows: of digits, from the top, each from the left.
+    """
+
+    picture: Image.Image
+    rows: list[list[Answer]]
+
+    @property
+    def confidence(self) -> float:
+        """The mean confidence of all its digits."""
+        return float(np.mean([answer.confidence for row in self.rows for answer in row]))
+
+
+def read_picture(picture: Image.Image, network: Network, known: np.ndarray) -> Reading:
+    """Reads the digits on a picture, which may lie on its side.
+
+    A camera notes how it was held, but the note is lost when a picture is sent or edited. So where
+    the network is unsure, the picture is turned to either side, to see whether it's sure of that.
 
     Args:
       picture: as `open_picture` returns it.
       network: makes probabilities, (n, 10) float32, of images, (n, 28, 28) uint8.
       known: (n, 28, 28) uint8, digits to compare with, such as MNIST's training images.
 
-    Returns:
-      Rows from the top, each from the left.
-
     Raises:
       PictureError: if there is no digit on it.
     """
-    rows = find_digits(picture)
-    images = np.stack([found.image for row in rows for found in row])
+    reading = _as_it_is(picture, network)
+    if reading.confidence < UNSURE:
+        for turn in (Image.Transpose.ROTATE_90, Image.Transpose.ROTATE_270):
+            with contextlib.suppress(PictureError):
+                turned = _as_it_is(picture.transpose(turn), network)
+                if turned.confidence >= max(TURNED, reading.confidence):
+                    reading = turned
+    images = np.stack([answer.found.image for row in reading.rows for answer in row])
     if distances(images, known).mean() > FAR:
         raise PictureError("what is on it is far from any digit")
-    answers = iter(network(images))
-    return [[Answer(found, next(answers)) for found in row] for row in rows]
+    return reading
+
+
+def _as_it_is(picture: Image.Image, network: Network) -> Reading:
+    rows = find_digits(picture)
+    answers = iter(network(np.stack([found.image for row in rows for found in row])))
+    return Reading(picture, [[Answer(found, next(answers)) for found in row] for row in rows])
 
 
 def distances(images: np.ndarray, known: np.ndarray) -> np.ndarray:
@@ -223,8 +256,7 @@ def main(arguments: list[str] | None = None) -> int:
     failed = False
     for file in files:
         try:
-            picture = open_picture(file)
-            rows = read_picture(picture, network, known)
+            picture, rows = read_picture(open_picture(file), network, known)
             if options.show:
                 _write(options.show, show(picture, rows))
         except (PictureError, OSError) as error:

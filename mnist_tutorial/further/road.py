@@ -95,7 +95,8 @@ def make_averaging_update(stage: Stage, num_updates: int) -> Callable[..., Any]:
     """Makes what happens to each batch: the recipe's update, then the new average.
 
     In the beginning the average keeps less, so that it soon forgets the first random weights.
-    It is made once for each stage; `recipes.make_update` says about which seed.
+    The function is made once for each stage. The seed that counts is the one in the `config` it
+    is called with; `recipes.make_update` explains why.
     """
     update = make_update(stage, num_updates)
 

@@ -12,6 +12,8 @@ from mnist_tutorial.checkpoints import load_model
 from mnist_tutorial.further.handwriting import SCENES, Scene, encoded, picture
 from mnist_tutorial.further.own_data import DRAWN
 from mnist_tutorial.further.pictures import PictureError, find_digits, open_picture
+from mnist_tutorial.further.read import read_picture
+from mnist_tutorial.further.read import text_of as text_of_rows
 from tests.pages.conftest import HTML, Visit
 from tests.pages.test_live import (
     BYTES,
@@ -207,6 +209,28 @@ def test_a_photo_comes_in_and_its_digits_are_read_in_reading_order(part, photo, 
     expect(box.locator(".live-paper")).to_be_hidden()
     asked = {url.split("/")[-1] for url in seen.requests[before:]}
     assert asked == {"photo.mjs", "finder.mjs", "pictures.mjs"} and not any(posts)
+    assert seen.problems == []
+
+
+@pytest.mark.parametrize("turn", [Image.Transpose.ROTATE_90, Image.Transpose.ROTATE_270])
+def test_a_photo_on_its_side_is_turned_as_python_turns_it(part, mnist, tmp_path, turn):
+    page = picture(TEXT, SCENES["shade"], seed=1)[0]
+    scores = network_of(unpack("draw.bin"))[1]
+    lying = page.transpose(turn)
+    reading = read_picture(lying, lambda images: softmax(scores(images)), mnist.train.images)
+    assert reading.picture.size == page.size
+    path = tmp_path / "photo.png"
+    lying.save(path)
+    seen, box = part(DRAW)
+    by_button(seen, box, path)
+    expect(box.locator(".live-read")).to_have_text(text_of_rows(reading.rows))
+    canvas = box.locator(".live-photo canvas")
+    assert canvas.evaluate("({ width, height }) => [width, height]") == list(page.size)
+    for i, answer in enumerate(sum(reading.rows, [])):
+        left, top, right, bottom = answer.found.box
+        middle = box.locator(".live-photo button").nth(i).evaluate(MIDDLE)
+        expected = [(left + right) / 2 / page.width, (top + bottom) / 2 / page.width]
+        assert np.allclose(middle, expected, atol=0.01)
     assert seen.problems == []
 
 
