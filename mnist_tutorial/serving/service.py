@@ -276,7 +276,8 @@ def make_app(path: Path, max_batch: int = MAX_BATCH) -> "Starlette":
                 images, boxes = await asyncio.to_thread(read_picture, body, network.shape)
         else:
             raise Refused(
-                415, f"Content-Type is {_short(kind)}; send application/json or image/png"
+                415,
+                f"Content-Type is {_short(kind)}; send application/json or a picture (image/png)",
             )
         probabilities = await network.score(images)
         answer = {

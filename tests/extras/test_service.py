@@ -251,7 +251,7 @@ def test_damaged_pngs_are_answered_or_refused_and_nothing_else(network):
     "method, path, headers, status, words",
     [
         ("POST", "/predict", {"Content-Type": "text/plain"}, 415, "Content-Type is 'text/plain'"),
-        ("POST", "/predict", {}, 415, "send application/json or image/png"),
+        ("POST", "/predict", {}, 415, "send application/json or a picture"),
         ("GET", "/predict", {}, 405, "POST images to /predict"),
         ("DELETE", "/health", {}, 405, "GET /health"),
         ("GET", "/", {}, 404, "POST images to /predict"),
