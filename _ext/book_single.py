@@ -67,6 +67,8 @@ def take_page(name: str, names: list[str], root: Path, address: str) -> Tag:
         form.decompose()
     for part in page.article.select("[data-live]"):  # its words are hidden while a script may come
         del part["data-live"]
+    for still in page.article.select(".live-still"):  # and so is its picture
+        del still["class"]
     for tag in page.article.find_all(id=True):
         tag["id"] = place(name, str(tag["id"]))
     for tag in page.article.find_all("a", href=True):

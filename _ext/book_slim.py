@@ -269,7 +269,7 @@ def shrink_page(soup: BeautifulSoup, page: Path, root: Path, up: str) -> None:
         for name in SEARCH:
             add(soup, "script", src=f"{up}_static/{name}.js", defer="")
         add(soup, "script", src=f"{up}searchindex.js", defer="")
-    for number, image in enumerate(soup.select("article img")):
+    for number, image in enumerate(soup.select("article img:not(.live-still)")):
         file = (page.parent / str(image["src"])).resolve()
         if file.suffix == ".png" and file.is_relative_to(root):
             target, width, height = shrink_picture(file)

@@ -396,3 +396,41 @@ def test_the_start_can_be_moved_and_steps_too_large_leave_the_valley(explore):
     box.get_by_role("slider", name="Momentum").press("End")
     assert "leaves the valley" in status(box)
     assert seen.problems == []
+
+
+@pytest.mark.parametrize("width", [800, 1280])
+@pytest.mark.parametrize("name", PARTS)
+def test_what_stands_side_by_side_stays_side_by_side(explore, name, width):
+    _, box = explore(PARTS[name], width)
+    settle(box)
+    wide = """(box) => [...box.querySelectorAll(".live-halves > *, .live-thirds > *")]
+      .filter((side) => side.scrollWidth > side.clientWidth + 1).length"""
+    assert box.evaluate(wide) == 0
+
+
+CHAPTERS = sorted(path.stem for path in HTML.glob("chapters/0*.html"))
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS)
+def test_without_scripts_each_part_is_a_picture(visit, chapter):
+    seen = visit(f"chapters/{chapter}", java_script_enabled=False)
+    parts = seen.page.locator("[data-live]:not(form)")
+    for i in range(parts.count()):
+        still = parts.nth(i).locator("+ img.live-still")
+        assert still.evaluate("(still) => getComputedStyle(still).display") == "block"
+        assert len(still.get_attribute("alt")) > 40
+        source = seen.page.request.get(still.evaluate("(still) => still.src"))
+        assert source.ok and len(source.body()) > 5_000
+
+
+def test_pictures_of_parts_are_fetched_on_paper_only(visit):
+    seen = visit("chapters/01-introduction")
+    still = seen.page.locator("img.live-still").first
+    seen.page.locator("[data-live]").first.scroll_into_view_if_needed()
+    seen.page.locator(".live-ready").first.wait_for()
+    assert not still.is_visible()
+    assert not any(url.endswith("/live/draw.webp") for url in seen.requests)
+    seen.page.emulate_media(media="print")
+    assert still.is_visible()
+    seen.until("document.querySelector('.live-still').naturalWidth > 300")
+    assert seen.problems == []
