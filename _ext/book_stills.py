@@ -1,4 +1,4 @@
-"""Sphinx extension: behind each living part stands a picture of it.
+"""Sphinx extension: behind each interactive part is a picture of it.
 
 It's seen on paper and where there is no JavaScript, and fetched only there. `tools/make_stills.py`
 takes the pictures.
@@ -28,7 +28,7 @@ STILLS = {
 
 
 def attach(page: BeautifulSoup, up: str, folder: Path) -> int:
-    """Puts its picture behind each living part of a page.
+    """Puts its picture behind each interactive part of a page.
 
     Args:
       up: the way from the page to the book's root, such as "../".

@@ -271,10 +271,11 @@ def _picture(content: bytes, size: tuple[int, int]) -> np.ndarray:
 
 def cache_dir() -> Path:
     """Names the user's cache directory for this package; it need not exist."""
-    try:
-        return Path(platformdirs.user_cache_dir("mnist_tutorial"))
-    except RuntimeError:  # a user without a home, as in a container that was given a bare number
-        return Path(tempfile.gettempdir(), f"mnist_tutorial-{os.getuid()}")
+    with contextlib.suppress(RuntimeError):  # a user without a home, as in some containers
+        folder = Path(platformdirs.user_cache_dir("mnist_tutorial"))
+        if folder.is_absolute():  # older platformdirs leave "~" as it is
+            return folder
+    return Path(tempfile.gettempdir(), f"mnist_tutorial-{os.getuid()}")
 
 
 def write_whole(path: Path, content: bytes | memoryview) -> None:

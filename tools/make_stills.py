@@ -1,4 +1,4 @@
-"""Takes a picture of each living part, for paper and for readers without JavaScript.
+"""Takes a picture of each interactive part, for paper and for readers without JavaScript.
 
     make book && python -m tools.make_stills
 
