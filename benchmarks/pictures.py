@@ -1,4 +1,4 @@
-"""How fast pictures are read, which libraries could do it, and where answers become unsure.
+"""How fast pictures are read, which libraries could do it, and what unsure answers are good for.
 
     python -m benchmarks.pictures
 
@@ -7,6 +7,7 @@ time is the median of interleaved runs on one picture of 12 million pixels.
 """
 
 import importlib.util
+import itertools
 import statistics
 import time
 from collections.abc import Callable
@@ -17,7 +18,8 @@ from scipy import ndimage
 from mnist_tutorial.data import load_mnist
 from mnist_tutorial.further import pictures
 from mnist_tutorial.further.handwriting import SCENES, Scene, picture
-from mnist_tutorial.further.read import FAR, NOT_SURE, distances
+from mnist_tutorial.further.pictures import mnist_form
+from mnist_tutorial.further.read import FAR, NOT_SURE, TURNED, UNSURE, distances
 from mnist_tutorial.further.recipes import RECIPES, fit_recipe
 from mnist_tutorial.model import predict
 
@@ -61,6 +63,14 @@ def libraries(ink: np.ndarray, small: np.ndarray, side: int) -> dict[str, Callab
     return runs
 
 
+def turned_back(by_turn: list[np.ndarray], held: int, unsure: float, turned: float) -> np.ndarray:
+    """What is read, (n,) int, from images that are `held` turned by so many quarters."""
+    as_held, left, right = (by_turn[(held + turn) % 4] for turn in (0, 1, 3))
+    back = np.where((left.max(axis=1) >= right.max(axis=1))[:, None], left, right)
+    sure = (as_held.max(axis=1) < unsure) & (back.max(axis=1) >= turned)
+    return np.where(sure[:, None], back, as_held).argmax(axis=1)
+
+
 def main() -> None:
     photo, _ = picture("01234 56789", PHOTO)
     pixels, _ = pictures.working_size(photo)
@@ -90,6 +100,20 @@ def main() -> None:
         for limit in (0.5, 0.6, NOT_SURE, 0.8, 0.9):
             wrong = f"{(sure[~right] < limit).mean():.1%}" if (~right).any() else "none"
             print(f"{limit:14} {(sure[right] < limit).mean():15.1%} {wrong:>14}")
+
+    images, labels = data.validation
+    print("\nright as they are; lying on one side; and if one in a hundred lies on its side")
+    print("unsure below  sure from")
+    by_turn = [
+        np.asarray(predict(model, np.stack([mnist_form(np.rot90(i, turn) / 255) for i in images])))
+        for turn in range(4)
+    ]
+    for unsure, turned in itertools.product((0.7, UNSURE, 0.9), (TURNED, 0.95, 0.97)):
+        upright, lying = (
+            np.mean(turned_back(by_turn, held, unsure, turned) == labels) for held in (0, 1)
+        )
+        both = 0.99 * upright + 0.01 * lying
+        print(f"{unsure:12} {turned:10} {upright:8.2%} {lying:8.1%} {both:8.2%}")
 
 
 if __name__ == "__main__":

@@ -65,7 +65,7 @@ def load_mnist(config: Config = Config(), data_dir: str | Path | None = None) ->
       The splits; validation is the last `config.num_validation` training images.
 
     Raises:
-      DataError: if no prepared copy is found, or it is damaged or its images have a wrong shape.
+      DataError: if the prepared copy is missing or damaged, or its images have the wrong shape.
       ConfigError: if `config.num_validation` leaves nothing to train on.
     """
     folder = find_prepared(config.dataset, data_dir)

@@ -436,7 +436,10 @@ def _most_confused(*confusion: Sequence[int]) -> Question:
         if one == other:
             words = "That's on the diagonal, where the network was right."
         elif both_ways == (errors + errors.T).max():
-            words = f"{RIGHT} {count}. Look at how people write these two, and you'll see why."
+            words = (
+                f"{RIGHT} {one} and {other}: {count}. Look at how people write these two, and "
+                "you'll see why."
+            )
         replies.append(((one, other), words))
     return Question(
         [*replies, (None, f"The digits go from 0 to {len(errors) - 1}.")],
@@ -562,7 +565,10 @@ def _centre_of_mass(function: Any) -> str:
     if found.shape != expected.shape:
         return "The function should return two numbers: (row, column)."
     if np.allclose(found, expected, atol=0.01):
-        return f"{RIGHT} On all twenty, the centre lies within half a pixel of row 14, column 14."
+        return (
+            f"{RIGHT} In all twenty images tried, the centre lies within half a pixel of row 14, "
+            "column 14."
+        )
     if np.allclose(found[:, ::-1], expected, atol=0.01):
         return "Nearly: you've swapped row and column."
     if np.allclose(found, np.round(expected), atol=0.51):
