@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -25,9 +26,10 @@ import safetensors.numpy
 from mnist_tutorial import __main__ as command
 from mnist_tutorial import data as data_module
 from mnist_tutorial.book import live
-from mnist_tutorial.checkpoints import load_training
+from mnist_tutorial.checkpoints import keep_compiled, load_training
 from mnist_tutorial.config import Config
 from mnist_tutorial.data import Examples, write_whole
+from mnist_tutorial.further.sweeps import subset
 
 KILLS = int(os.environ.get("KILLS", 4))
 ROOT = Path(__file__).parents[1]
@@ -176,7 +178,17 @@ def test_only_old_leftovers_are_removed(tmp_path):
 
 
 def export(folder):
-    live.Config = functools.partial(Config, hidden_units=20, num_epochs=1, num_validation=50_000)
+    """Exports networks of few units that learned from few images; programs are compiled once."""
+    keep_compiled()
+    small = functools.partial(subset, num_train=2_000, num_validation=2_000)
+    live.load_mnist = lambda config: small(data_module.load_mnist(config))
+    live.Config = functools.partial(Config, hidden_units=20, num_epochs=1)
+    live.NUM_TRAIN = live.NUM_VALIDATION = 1_000
+    live.PAD = live.HOME = replace(
+        live.PAD, config=replace(live.PAD.config, hidden_units=8, num_epochs=1)
+    )
+    live.NUM_EUROPEAN = 30
+    live.VALLEY = (-1.5, 7.5, 4), (-2.0, 2.0, 3)
     live.export(folder)
 
 
