@@ -12,17 +12,24 @@ from mnist_tutorial.config import Config
 from mnist_tutorial.further import read
 from mnist_tutorial.further.handwriting import Scene, encoded, picture
 from mnist_tutorial.further.pictures import find_digits
+from mnist_tutorial.further.recipes import RECIPES, fit_recipe
 from mnist_tutorial.model import create_model
 
 PAPER = Scene(paper=(205, 202, 196), shade=0.4, noise=4)
 
 
+@pytest.fixture(scope="module")
+def trained(mnist):
+    """A network that reads, and its configuration, after two seconds of training."""
+    recipe = RECIPES["fast"]
+    return fit_recipe(recipe, mnist)[0].model, recipe.config
+
+
 @pytest.fixture
 def at_home(tmp_path, monkeypatch, trained):
-    """A folder with two sheets, and the tutorial's weights where they are looked for."""
+    """A folder with two sheets, and weights where the tutorial saves its own."""
     monkeypatch.chdir(tmp_path)
-    config, state, _ = trained
-    save_model("mnist.safetensors", state.model, config)
+    save_model("mnist.safetensors", *trained)
     sheets = tmp_path / "sheets"
     sheets.mkdir()
     picture("40 7", PAPER, seed=1)[0].save(sheets / "a.jpg", quality=92)
