@@ -22,7 +22,7 @@ SET ?= colab
 SET_HOME := _build/versions/$(SET)-$(notdir $(PYTHON))
 # pyenv's python3.12 is no program until that version is chosen; its own folder always has one.
 PYENV = $(lastword $(wildcard $(HOME)/.pyenv/versions/$(PYTHON:python%=%)*/bin/python))
-SET_PYTHON = $(or $(shell $(PYTHON) -c 'import sys; print(sys.executable)' 2>/dev/null),$(PYENV))
+FOUND = $(or $(shell $(PYTHON) -c 'import sys; print(sys.executable)' 2>/dev/null),$(PYENV))
 SET_BIN := $(SET_HOME)/bin
 SET_FROM_colab := --extra notebooks --extra test --constraint .ci/colab.txt pip setuptools
 SET_FROM_lowest := --extra book --extra notebooks --extra test --resolution lowest-direct
@@ -87,8 +87,8 @@ everywhere: $(INSTALLED) ## run CHAPTERS (or chapter 2) on one core, under load,
 # Colab's set gets the tutorial as a reader there does, by the first cell of a chapter.
 test-versions: $(INSTALLED) ## test other versions: SET=colab, lowest or newest; PYTHON=python3.13
 	@test -n "$(SET_FROM_$(SET))" || { echo "SET must be colab, lowest or newest, got $(SET)"; exit 1; }
-	@test -n "$(SET_PYTHON)" || { echo "there is no $(PYTHON) here; say which with PYTHON="; exit 1; }
-	$(BIN)/uv venv --quiet --clear --python $(SET_PYTHON) $(SET_HOME)
+	@test -n "$(FOUND)" || { echo "there is no $(PYTHON) here; say which with PYTHON="; exit 1; }
+	$(BIN)/uv venv --quiet --clear --python $(FOUND) $(SET_HOME)
 	$(BIN)/uv pip install --quiet --compile-bytecode --python $(SET_BIN)/python \
 	  -r pyproject.toml $(SET_FROM_$(SET))
 ifeq ($(SET),colab)
@@ -195,11 +195,11 @@ FAILED := { rm -f $(UNFINISHED); exit 1; }
 
 # uv installs in seconds what takes pip two minutes; pip stands in where uv finds no index.
 $(INSTALLED): requirements.txt pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	@$(or $(FOUND),$(PYTHON)) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "Python 3.11 or newer is needed; say which with: make PYTHON=python3.11"; exit 1; }
 	@test ! -e $(UNFINISHED) || rm -rf .venv
 	@mkdir -p .venv && touch $(UNFINISHED)
-	test -x $(BIN)/python || $(PYTHON) -m venv .venv || $(FAILED)
+	test -x $(BIN)/python || $(or $(FOUND),$(PYTHON)) -m venv .venv || $(FAILED)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV) || $(FAILED)
 	$(BIN)/uv pip install --quiet --require-hashes --python $(BIN)/python -r requirements.txt || \
 	  $(BIN)/python -m pip install --quiet --require-hashes -r requirements.txt || $(FAILED)
