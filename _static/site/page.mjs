@@ -218,7 +218,7 @@ const measure = new ResizeObserver((changed) => {
 scrolling.forEach((each) => measure.observe(each));
 
 // A figure that is shown smaller than it was drawn opens in its own size.
-const figures = findAll(".bd-article .cell_output img");
+const figures = findAll(".bd-article .cell_output img:not(.live-still)");
 function enlarge(image) {
   const dialog = document.createElement("dialog"), pane = document.createElement("div");
   const close = document.createElement("button"), large = document.createElement("img");
