@@ -26,8 +26,9 @@ NOT_SURE = 0.7  # the confidence below which an answer is called unsure
 FAR = 0.9  # the distance from all of MNIST's digits from which on ink is no digit
 # A picture is turned by a quarter if the network is less sure of it than the first, and at least
 # as sure as the second once it's turned. Of the values tried on the validation images, these are
-# right most often with the network of `better`, if one picture in a hundred lies on its side. A
-# weaker network, such as `fast`, misreads more upright digits for it: the same command shows both.
+# right most often with the network of `better`, if one picture in forty lies on its side, as among
+# the real ones we tried. A weaker network, such as `fast`, misreads more upright digits for it:
+# the same command shows both.
 UNSURE, TURNED = 0.8, 0.9
 SAVED = Path("mnist.safetensors")  # where `python -m mnist_tutorial` saves the weights
 

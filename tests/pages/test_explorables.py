@@ -408,13 +408,19 @@ def test_what_stands_side_by_side_stays_side_by_side(explore, name, width):
     assert box.evaluate(wide) == 0
 
 
-CHAPTERS = sorted(path.stem for path in HTML.glob("chapters/0*.html"))
+# Those with parts; what their stored outputs hold is no work of the extension that adds pictures.
+CHAPTERS = sorted(
+    path.stem
+    for path in HTML.glob("chapters/0*.html")
+    if '<div class="live" data-live=' in path.read_text(encoding="utf-8")
+)
 
 
 @pytest.mark.parametrize("chapter", CHAPTERS)
 def test_without_scripts_each_part_is_a_picture(visit, chapter):
     seen = visit(f"chapters/{chapter}", java_script_enabled=False)
     parts = seen.page.locator("[data-live]:not(form)")
+    assert parts.count()
     for i in range(parts.count()):
         still = parts.nth(i).locator("+ img.live-still")
         assert still.evaluate("(still) => getComputedStyle(still).display") == "block"
