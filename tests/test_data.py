@@ -305,6 +305,12 @@ def test_the_variable_of_tensorflow_datasets_names_a_folder_too(tmp_path, monkey
         data_module.find_prepared("kmnist")
 
 
+def test_a_home_that_nobody_knows_is_no_folder_called_tilde(monkeypatch):
+    """Older platformdirs leave it as it is."""
+    monkeypatch.setattr(data_module.platformdirs, "user_cache_dir", lambda name: f"~/.cache/{name}")
+    assert data_module.cache_dir().is_absolute()
+
+
 def test_a_user_without_name_and_home_has_a_cache_all_the_same():
     """As in a container that was started with a bare number for its user."""
     if os.geteuid():
