@@ -8,7 +8,7 @@ import types
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 from scipy import ndimage
@@ -202,6 +202,7 @@ def test_a_pattern_is_no_sheet_of_digits():
         find_digits(Image.fromarray(np.uint8(255 * (np.abs(rings - 10) > 2))))
 
 
+@example(1, 5, 1, 99999998, 2)  # enlarged, a digit is a fifth of a pixel wide
 @settings(max_examples=60, deadline=None)
 @given(
     st.integers(1, 90),

@@ -56,12 +56,6 @@ const blurred = (values, width, height, size) =>
   alongAxis(alongAxis(values, width, height, 0, (line) => means(line, size)),
     width, height, 1, (line) => means(line, size));
 
-/** Rounds as Python does: halves to the even neighbour. */
-function toEven(value) {
-  const whole = Math.floor(value);
-  return value - whole === 0.5 ? whole + (whole % 2) : Math.round(value);
-}
-
 const median = (values) => {
   const sorted = Float32Array.from(values).sort(), middle = sorted.length >> 1;
   return sorted.length % 2 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
@@ -517,7 +511,7 @@ export function findDigits(pixelRows, width, height) {
   if (digits.some(({ thin }) => thin)) digits = digits.filter(({ thin }) => thin);
   return readingOrder(digits).map((row) => row.map(({ left, top, right, bottom, bytes }) => ({
     bytes,
-    box: [left, top, Math.min(right, width / factor), Math.min(bottom, height / factor)]
-      .map((side) => toEven(factor * side)),
+    box: [Math.floor(factor * left), Math.floor(factor * top),
+      Math.min(Math.ceil(factor * right), width), Math.min(Math.ceil(factor * bottom), height)],
   })));
 }

@@ -21,6 +21,7 @@ digits.
 """
 
 import io
+import math
 import warnings
 from collections.abc import Collection
 from pathlib import Path
@@ -575,7 +576,9 @@ def find_digits(
         images = [image for image, good in zip(images, thin, strict=True) if good]
 
     def found(i: int) -> Digit:
-        top, left, bottom, right = (round(factor * side) for side in boxes[i])
+        # Outwards: of a picture that was enlarged, a digit may be less than a pixel wide.
+        top, left = (math.floor(factor * side) for side in boxes[i][:2])
+        bottom, right = (math.ceil(factor * side) for side in boxes[i][2:])
         box = (left, top, min(right, picture.width), min(bottom, picture.height))
         return Digit(box, images[i])
 
