@@ -212,13 +212,15 @@ def shrink_fonts(sheet: str, folder: Path) -> str:
 
 @cache
 def shrink_picture(path: Path) -> tuple[Path, int, int]:
-    """Compresses a PNG without loss.
+    """Compresses a picture without loss: a photo, stored as JPEG, stays the file that it is.
 
     Returns:
-      The new file, a WebP beside it, and its width and height in pixels.
+      The file to show, of a PNG a WebP beside it, and its width and height in pixels.
     """
-    target = path.with_suffix(".webp")
     with Image.open(path) as picture:
+        if picture.format == "JPEG":
+            return path, *picture.size
+        target = path.with_suffix(".webp")
         picture.save(target, lossless=True, exact=True, method=6)
         return target, *picture.size
 
@@ -271,9 +273,9 @@ def shrink_page(soup: BeautifulSoup, page: Path, root: Path, up: str) -> None:
         add(soup, "script", src=f"{up}searchindex.js", defer="")
     for number, image in enumerate(soup.select("article img:not(.live-still)")):
         file = (page.parent / str(image["src"])).resolve()
-        if file.suffix == ".png" and file.is_relative_to(root):
-            target, width, height = shrink_picture(file)
-            image["src"] = os.path.relpath(target, page.parent).replace(os.sep, "/")
+        if file.suffix in (".png", ".jpeg") and file.is_relative_to(root):
+            shown, width, height = shrink_picture(file)
+            image["src"] = os.path.relpath(shown, page.parent).replace(os.sep, "/")
             image["width"], image["height"] = str(width), str(height)
         elif file.suffix == ".svg" and file.is_relative_to(root):
             image["width"], image["height"] = drawing_size(file.read_text("utf-8"))

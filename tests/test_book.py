@@ -344,6 +344,11 @@ def test_pictures_lose_bytes_but_no_pixel(tmp_path):
     assert np.array_equal(np.asarray(Image.open(packed).convert("RGBA")), pixels)
 
 
+def test_a_photo_stays_the_file_that_it_is(tmp_path):
+    Image.new("RGB", (60, 40), "red").save(tmp_path / "a.jpeg")
+    assert shrink_picture(tmp_path / "a.jpeg") == (tmp_path / "a.jpeg", 60, 40)
+
+
 def test_a_drawing_has_the_size_of_its_view():
     assert drawing_size('<svg width="374.4pt" viewBox="0 0 374.4 216">') == ("499", "288")
 

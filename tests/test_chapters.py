@@ -59,7 +59,7 @@ def prose(cells):
 
 
 def pictures(cell):
-    return [o for o in cell["outputs"] if {"image/png", "image/svg+xml"} & o.get("data", {}).keys()]
+    return [o for o in cell["outputs"] if any(mime.startswith("image/") for mime in o.get("data", {}))]
 
 
 def tags(cell):

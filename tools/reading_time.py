@@ -76,7 +76,7 @@ def _count_text(seen: Count, text: str) -> None:
 def _count_output(seen: Count, output: NotebookNode) -> None:
     data = output.get("data", {})
     said = "".join(data.get("text/markdown", ""))
-    seen.figures += bool({"image/png", "image/svg+xml"} & set(data))
+    seen.figures += any(mime.startswith("image/") for mime in data)
     seen.interactive += 'class="live"' in "".join(data.get("text/html", ""))
     seen.words += len("".join(output.get("text", "")).split())
     if said.startswith("```"):

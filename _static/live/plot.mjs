@@ -2,16 +2,10 @@
 
 const SVG = "http://www.w3.org/2000/svg", WIDTH = 300, HEIGHT = 180;
 
-/**
- * A plot of `x` and `y`, each { name, from, to, text }, where `text` says a value in figures.
- *
- * Returns the picture, `curve(points, class)`, which draws or redraws the curve of a class,
- * `point(x, y, class)`, `label(words)` for those who listen, `scale(y)`, which gives the y axis
- * another range, and `pick(listener)`, which hears the x of a pointer that presses or drags.
- */
-export function plot({ x, y }) {
-  const svg = document.createElementNS(SVG, "svg"), made = new Map();
-  svg.setAttribute("viewBox", `-50 -26 ${WIDTH + 66} ${HEIGHT + 70}`);
+/** An empty picture of that part of the plane, and `add(tag, attributes, words)` to draw on it. */
+export function drawing(viewBox) {
+  const svg = document.createElementNS(SVG, "svg");
+  svg.setAttribute("viewBox", viewBox);
   svg.setAttribute("role", "img");
   const add = (tag, attributes, words = "") => {
     const each = document.createElementNS(SVG, tag);
@@ -20,6 +14,19 @@ export function plot({ x, y }) {
     svg.append(each);
     return each;
   };
+  return { svg, add };
+}
+
+/**
+ * A plot of `x` and `y`, each { name, from, to, text }, where `text` says a value in figures.
+ *
+ * Returns the picture, `curve(points, class)`, which draws or redraws the curve of a class,
+ * `point(x, y, class)`, `label(words)` for those who listen, `scale(y)`, which gives the y axis
+ * another range, and `pick(listener)`, which hears the x of a pointer that presses or drags.
+ */
+export function plot({ x, y }) {
+  const made = new Map();
+  const { svg, add } = drawing(`-50 -26 ${WIDTH + 66} ${HEIGHT + 70}`);
   const across = (value) => (WIDTH * (value - x.from)) / (x.to - x.from);
   const down = (value) => HEIGHT * (1 - (value - y.from) / (y.to - y.from));
   add("path", { d: `M0 0V${HEIGHT}H${WIDTH}`, class: "live-axis" });

@@ -1,5 +1,6 @@
 // The threshold: from which probability on to say "yes", what that costs, and who pays.
 
+import { heaps } from "./heaps.mjs";
 import { element, slider } from "./paint.mjs";
 import { plot } from "./plot.mjs";
 
@@ -20,6 +21,7 @@ export default function mount(box) {
     max: PRICES.length - 1, value: 0, words: (i) => String(PRICES[i]),
   });
   const best = element("button", { type: "button" }, "Go to the cheapest threshold");
+  const images = heaps(counts, box.dataset.name);
   const cells = Array.from({ length: 4 }, () => element("td"));
   const shares = element("p"), costs = element("p");
   const heading = (scope, text) => element("th", { scope }, text);
@@ -39,6 +41,7 @@ export default function mount(box) {
 
   function show() {
     const [tp, fp, fn, tn] = counts[input.valueAsNumber - 1];
+    images.show(input.valueAsNumber);
     [tp, `${fn} missed`, `${fp} false alarms`, tn].forEach((text, i) => (cells[i].textContent = text));
     shares.textContent = `Precision ${share(tp, tp + fp)}, recall ${share(tp, tp + fn)}.`;
     input.setAttribute("aria-valuetext", // a listener hears what a reader sees change
@@ -60,7 +63,7 @@ export default function mount(box) {
   });
   show();
   box.replaceChildren(element("div", { className: "live-halves" },
-    element("div", {}, row, table, shares, price.row, costs,
-      element("p", { className: "live-buttons" }, best)),
-    curve.svg));
+    element("div", {}, images.svg, row, table, shares),
+    element("div", {}, curve.svg, price.row, costs,
+      element("p", { className: "live-buttons" }, best))));
 }

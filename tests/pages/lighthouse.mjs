@@ -17,7 +17,7 @@ import lighthouse, { desktopConfig } from "lighthouse";
 const ROOT = path.resolve(import.meta.dirname ?? ".", "../../_build/html");
 const TYPES = {
   ".html": "text/html; charset=utf-8", ".css": "text/css", ".js": "text/javascript",
-  ".mjs": "text/javascript", ".svg": "image/svg+xml", ".webp": "image/webp", ".woff": "font/woff",
+  ".mjs": "text/javascript", ".svg": "image/svg+xml", ".webp": "image/webp", ".jpeg": "image/jpeg", ".woff": "font/woff",
   ".xml": "text/xml", ".txt": "text/plain",
 };
 const CATEGORIES = ["performance", "accessibility", "best-practices", "seo"];

@@ -320,6 +320,28 @@ def test_the_cheapest_threshold_is_found_and_a_dear_miss_lowers_it(explore):
     assert found[1] < found[0]
 
 
+def test_the_heaps_mark_who_is_on_the_wrong_side(explore):
+    scores = np.array([0.051, 0.4, 0.5, 0.95, 0.2, 0.5, *[0.001] * 40])
+    truth = np.array([True, True, True, True, *[False] * 42])
+    _, box = explore(lambda: live.threshold(scores, truth, "9"))
+    threshold = box.get_by_role("slider", name="Say yes")
+
+    def dots(kind):
+        drawn = box.locator(f"path.live-dots{kind}").get_attribute("d") or ""
+        return sorted(tuple(map(float, dot.split())) for dot in re.findall(r"M([\d. ]+)h0", drawn))
+
+    def places(*dots):  # 50 columns of 6 units, from the axis at 104 upwards or downwards
+        return sorted((6 * (int(50 * score) + 0.5), 104 - 6 * up) for score, up in dots)
+
+    wrong = {50: [(0.051, 1), (0.4, 1), (0.5, -1)], 5: [(0.2, -1), (0.5, -1)]}
+    for hundredths, mistaken in wrong.items():
+        threshold.fill(str(hundredths))
+        assert dots(".live-wrong") == places(*mistaken)
+        assert len(dots(":not(.live-wrong)")) == 6 + 15 - len(mistaken)
+    words = box.locator("svg").first.text_content()
+    assert "4 are a 9" in words and "42 aren’t a 9(25 not drawn)" in words
+
+
 def test_the_readers_own_test_set_is_counted_kept_and_forgotten(visit):
     seen = visit("chapters/01-introduction")
     box = seen.page.locator("[data-live=draw]")
