@@ -17,11 +17,7 @@ function mount({ network }) {
     className: "home-sees", width: 28, height: 28, role: "img",
     "aria-label": "What the network sees: your drawing as 28 by 28 pixels",
   });
-  const tiles = Array.from({ length: hidden }, (_, j) => {
-    const tile = element("canvas");
-    paintWeights(tile, 1, 1, (_, p) => w1[p * hidden + j]);
-    return tile;
-  });
+  const tiles = Array.from({ length: hidden }, () => element("canvas"));
   const say = box.querySelector(".home-say"), sure = box.querySelector(".home-sure");
   const answers = bars("Probability of each digit", percent);
   const heard = element("p", { className: "live-hidden", role: "status" });
@@ -114,6 +110,16 @@ function mount({ network }) {
     paper.look();
   } else {
     write();
+  }
+
+  paintTiles();
+
+  /** A row a frame: all at once would hold up the page on a phone. */
+  async function paintTiles() {
+    for (let j = 0; j < hidden; j++) {
+      if (j % COLUMNS === 0) await new Promise(requestAnimationFrame);
+      paintWeights(tiles[j], 1, 1, (_, p) => w1[p * hidden + j]);
+    }
   }
 
   async function write() {
