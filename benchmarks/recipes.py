@@ -22,7 +22,8 @@ import mnist_tutorial
 from mnist_tutorial.config import Config
 from mnist_tutorial.data import Dataset, load_mnist, write_whole
 from mnist_tutorial.evaluation import evaluate
-from mnist_tutorial.further.recipes import DESKEWED, MEASURED, RECIPES, deskew, fit_recipe
+from mnist_tutorial.further.augment import deskew
+from mnist_tutorial.further.recipes import DESKEWED, MEASURED, RECIPES, fit_recipe
 from mnist_tutorial.training import fit
 
 TAUGHT = RECIPES | {"normalised": DESKEWED}

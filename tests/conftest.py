@@ -2,8 +2,11 @@
 
 import pytest
 
+from mnist_tutorial.checkpoints import keep_compiled
 from mnist_tutorial.data import load_mnist
 from mnist_tutorial.further.sweeps import subset
+
+keep_compiled()  # as the command does: what one process compiled, no other compiles again
 
 
 @pytest.fixture(scope="session")

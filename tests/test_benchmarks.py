@@ -9,7 +9,8 @@ from benchmarks import growth, recipes, training
 from benchmarks.programs import PROGRAMS, _numpy
 from mnist_tutorial.config import Config
 from mnist_tutorial.evaluation import evaluate
-from mnist_tutorial.further.recipes import deskew, measured
+from mnist_tutorial.further.augment import deskew
+from mnist_tutorial.further.recipes import measured
 from mnist_tutorial.training import create_state, fit, loss_fn
 from tests.numpy_network import NumpyNetwork
 

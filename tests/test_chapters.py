@@ -59,7 +59,9 @@ def prose(cells):
 
 
 def pictures(cell):
-    return [o for o in cell["outputs"] if any(mime.startswith("image/") for mime in o.get("data", {}))]
+    return [
+        o for o in cell["outputs"] if any(mime.startswith("image/") for mime in o.get("data", {}))
+    ]
 
 
 def tags(cell):

@@ -34,7 +34,7 @@ def nobody_stays():
 
 
 # Read by Python at its start: a lost process is missed sooner than a user would want it to be.
-IMPATIENT = "from mnist_tutorial.scale import processes\nprocesses.PATIENCE = 10\n"
+IMPATIENT = "from mnist_tutorial.scale import processes\nprocesses.PATIENCE = 5\n"
 
 
 def start(folder, num_epochs, module="mnist_tutorial", **more):

@@ -284,7 +284,7 @@ def test_examples_fit_the_configuration_or_are_refused(images, labels):
         assert fits
 
 
-@settings(FIXED, max_examples=12)
+@settings(FIXED, max_examples=6)
 @given(
     st.integers(1, 6), st.integers(1, 3), st.integers(2, 5), st.integers(1, 4),
     st.sampled_from(["relu", "tanh", "identity"]), st.integers(0, 99),
