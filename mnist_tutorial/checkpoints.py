@@ -91,9 +91,9 @@ def load_training(path: str | Path, config: Config, data: Dataset) -> tuple[Trai
 
 
 def keep_compiled() -> None:
-    """Lets JAX keep its compiled programs in the cache directory, for the next start."""
+    """Lets JAX keep its compiled programs, small ones too, in the cache directory."""
     jax.config.update("jax_compilation_cache_dir", str(cache_dir() / "compiled"))
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
 
 
 def _named(tree: Any, prefix: str = "") -> dict[str, Any]:

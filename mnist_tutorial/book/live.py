@@ -168,7 +168,7 @@ def valley_slice(data: Dataset) -> Slice:
         return value
 
     along = (end - origin) / jnp.linalg.norm(end - origin)
-    steep = jax.grad(loss)((origin + end) / 2)
+    steep = jax.jit(jax.grad(loss))((origin + end) / 2)
     across = steep - (steep @ along) * along
     return Slice(loss, origin, along, across / jnp.linalg.norm(across))
 

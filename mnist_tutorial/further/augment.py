@@ -30,7 +30,7 @@ def augment(
       images: (n, rows, columns) of any dtype.
       shift: the pixels it is moved by at most, down and to the right.
       rotation: the degrees it is turned by at most.
-      scale: the share it grows or shrinks by at most.
+      scale: the fraction it grows or shrinks by at most.
 
     Returns:
       The same shape, float32.
