@@ -51,7 +51,8 @@ function measured(ink, width, height) {
   }
   if (!mass) return null;
   return {
-    left, top, longer: Math.max(right - left, bottom - top), x: sumX / mass, y: sumY / mass, from, to,
+    left, top, longer: Math.max(right - left, bottom - top), x: sumX / mass, y: sumY / mass,
+    from, to,
   };
 }
 

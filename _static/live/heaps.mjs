@@ -32,7 +32,7 @@ export function heaps(counts, name) {
     const heights = Array(COLUMNS).fill(0);
     const images = perHundredth(counts.map((each) => each[place]), all)
       .flatMap((count, hundredth) => Array(count).fill(hundredth));
-    // Those that may be mistaken come first, so that none of them is above what a heap can show.
+    // Those nearest to the middle come first: of a column that is too tall, others aren't drawn.
     for (const hundredth of up ? images : images.reverse()) {
       const column = Math.floor((hundredth * COLUMNS) / 100), height = heights[column]++;
       if (height >= TALL) continue;
@@ -52,8 +52,8 @@ export function heaps(counts, name) {
       yes.setAttribute("width", WIDTH - x);
       line.setAttribute("d", `M${x} 0V${2 * MIDDLE}`);
       for (const [path, mistaken] of [[right, false], [wrong, true]]) {
-        path.setAttribute("d", dots.filter(({ hundredth, up }) => (hundredth >= threshold) !== up === mistaken)
-          .map(({ at }) => at).join(""));
+        const on = ({ hundredth, up }) => ((hundredth >= threshold) !== up) === mistaken;
+        path.setAttribute("d", dots.filter(on).map(({ at }) => at).join(""));
       }
       const [, alarms, missed] = counts[threshold - 1];
       svg.setAttribute("aria-label", `Two heaps of dots, one for each image, by how sure the network is; `
