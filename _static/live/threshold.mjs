@@ -64,7 +64,7 @@ export default function mount(box) {
   show();
   box.replaceChildren(element("div", { className: "live-halves" },
     element("div", {}, images.svg,
-      element("p", {}, "Each dot is an image; the dark ones are on the wrong side of the line."),
+      element("p", {}, "Each dot is an image; those on the wrong side of the line stand out."),
       row, table, shares),
     element("div", {}, curve.svg, price.row, costs,
       element("p", { className: "live-buttons" }, best))));
