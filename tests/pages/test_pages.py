@@ -22,6 +22,7 @@ PAGES = sorted(
     for page in HTML.rglob("*.html")
     if "_static" not in page.parts and page.name != WHOLE
 )
+LIVING = [name for name in PAGES if 'data-live="' in (HTML / f"{name}.html").read_text("utf-8")]
 CHAPTERS = [name for name in pages(BOOK) if name.startswith("chapters/")]
 AXE = (Path(__file__).parent / "node_modules/axe-core/axe.min.js").read_text(encoding="utf-8")
 # What jumped until now, as a part of the window.
@@ -75,6 +76,34 @@ def test_a_page_is_whole_asks_no_other_host_and_can_be_used_by_everyone(visit, n
     faults = page.evaluate("axe.run(document, {resultTypes: ['violations']})")["violations"]
     assert [(f["id"], [n["html"][:200] for n in f["nodes"]]) for f in faults] == []
     assert seen.problems == []
+
+
+# Of each part that room is kept for: its kind, its height, and the room.
+ROOMS = """() => [...document.querySelectorAll('[data-live]')].flatMap((part) => {
+  const room = parseFloat(getComputedStyle(part).minHeight) || 0;
+  part.style.minHeight = 0;
+  const { height } = part.getBoundingClientRect();
+  part.style.minHeight = '';
+  return room ? [[part.dataset.live, height, room]] : [];
+})"""
+
+
+def test_there_is_room_for_every_part_before_it_comes(visit):
+    kinds, faults = set(), []
+    for name in LIVING:
+        page = visit(name).page
+        page.evaluate("for (const each of document.querySelectorAll('details')) each.open = true")
+        for part in page.locator("[data-live]").all():
+            part.scroll_into_view_if_needed()
+            expect(part).to_contain_class("live-ready")
+        for width in (320, 360, 390, 430, 480, 540, 600, 680, 760, 840, 1000, 1280, 1920):
+            page.set_viewport_size({"width": width, "height": 900})
+            for kind, height, room in page.evaluate(ROOMS):
+                kinds.add(kind)
+                if height + 10 > room:
+                    faults.append((name, width, kind, height, room))
+        page.close()
+    assert faults == [] and len(kinds) == 11
 
 
 def title(name):
