@@ -53,7 +53,7 @@ test: $(INSTALLED) ## run all tests, then every cell of every chapter
 test-pages: $(BOOK) $(WEIGHTS) ## open every built page in Chromium, draw, train and look for faults
 	$(BIN)/uv pip install --quiet --python $(BIN)/python playwright==$(PLAYWRIGHT)
 	npm ci --silent --omit=dev --prefix tests/pages
-	$(PYTEST) tests/pages
+	$(PYTEST) -n 3 --dist load tests/pages
 
 lighthouse: $(BOOK) ## rate every built page with Lighthouse, on a desktop and a phone
 	npm ci --silent --prefix tests/pages

@@ -3,7 +3,8 @@
 The server sends the strict Content-Security-Policy that the pages state themselves: whatever a
 page does against it is an error on the browser's console, and a problem of the visit.
 
-Needs Chromium: apt-get install chromium, or CHROMIUM=/path/to/it.
+Needs Chromium: apt-get install chromium, or CHROMIUM=/path/to/it. Where there is Debian's
+chromium-headless-shell, it takes that, which needs half the time.
 """
 
 import functools
@@ -71,9 +72,13 @@ def browser():
 
 
 class Visit:
-    """A page as one reader sees it, with what it asked for and complained about."""
+    """A page as one reader sees it, with what it asked for and complained about.
 
-    def __init__(self, browser, address, name, width=1280, scheme="light", **context):
+    A `body` makes a page of the same host that the book doesn't have, and without a policy, as a
+    notebook's is.
+    """
+
+    def __init__(self, browser, address, name, width=1280, scheme="light", body=None, **context):
         self.address = address
         self.context = browser.new_context(
             viewport={"width": width, "height": 900}, color_scheme=scheme, **context
@@ -91,13 +96,11 @@ class Visit:
             "console",
             lambda m: self.problems.append(m.text) if m.type in ("error", "warning") else 0,
         )
+        if body is not None:
+            self.page.route(
+                f"**/{name}.html", lambda route: route.fulfill(body=body, content_type="text/html")
+            )
         self.page.goto(f"{address}/{name}.html", wait_until="networkidle")
-
-    def leave_policy(self):
-        """Goes to an empty page of the same host without a policy, as a notebook's is."""
-        self.page.route("**/lab", lambda route: route.fulfill(body="", content_type="text/html"))
-        self.page.goto(f"{self.address}/lab")
-        self.problems.clear()  # what the first page was still loading has been cut off
 
     def until(self, expression, seconds=30):
         """Waits until an expression holds; the page's policy forbids Playwright's own way."""

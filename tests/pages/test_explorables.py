@@ -15,7 +15,7 @@ from mnist_tutorial.checkpoints import load_model
 from mnist_tutorial.evaluation import evaluate, threshold_counts, wilson_interval
 from mnist_tutorial.model import MLP
 from mnist_tutorial.training import loss_fn
-from tests.pages.conftest import HTML, PREFIX
+from tests.pages.conftest import HTML
 from tests.pages.test_live import STROKES, draw, network_of, settle, softmax, unpack
 from tests.pages.test_pages import AXE
 
@@ -36,14 +36,8 @@ def explore(visit, monkeypatch):
     monkeypatch.setenv("MNIST_TUTORIAL_PAGE", "1")
 
     def show(part, width=1280, scheme="light", **options):
-        seen = visit("404", width, scheme, **options)
         body = PAGE.format(theme=scheme, part=part().data)
-        seen.page.route(
-            "**/lab.html", lambda route: route.fulfill(body=body, content_type="text/html")
-        )
-        seen.page.goto(f"{seen.address}/lab.html", wait_until="networkidle")
-        cut_off = [problem for problem in seen.problems if PREFIX in problem]  # of the page before
-        seen.problems[:] = [problem for problem in seen.problems if problem not in cut_off]
+        seen = visit("lab", width, scheme, body=body, **options)
         box = seen.page.locator("[data-live]")
         seen.page.locator(".live-ready").wait_for()
         return seen, box

@@ -638,9 +638,7 @@ def test_a_notebook_that_runs_shows_the_part_itself(visit, mnist, monkeypatch, n
             np.array([0.2, 0.8, 0.9]), np.array([1, 0, 1]) > 0, "9"
         ),
     }[name]()
-    seen = visit("index")
-    seen.leave_policy()
-    seen.page.set_content(f"<body>{shown.data}</body>")
+    seen = visit("lab", body=f"<body>{shown.data}</body>")
     frame = seen.page.frame_locator("iframe")
     if name == "draw":
         frame.get_by_role("button", name="Take MNIST’s 3").click()

@@ -96,7 +96,7 @@ def test_there_is_room_for_every_part_before_it_comes(visit):
         for part in page.locator("[data-live]").all():
             part.scroll_into_view_if_needed()
             expect(part).to_contain_class("live-ready")
-        for width in (320, 360, 390, 430, 480, 540, 600, 680, 760, 840, 1000, 1280, 1920):
+        for width in (320, 390, 480, 540, 600, 680, 760, 1280):
             page.set_viewport_size({"width": width, "height": 900})
             for kind, height, room in page.evaluate(ROOMS):
                 kinds.add(kind)
@@ -242,7 +242,7 @@ def test_an_address_that_is_wrong_leads_back_from_any_depth(visit):
     assert seen.page.evaluate("getComputedStyle(document.body).fontFamily") != '"Times New Roman"'
     seen.page.locator("article").get_by_role("link", name="home page").click()
     assert seen.page.url.rstrip("/").removesuffix("/index.html") == seen.address + PREFIX[:-1]
-    assert seen.page.title() == "MNIST for Beginners"
+    expect(seen.page).to_have_title("MNIST for Beginners")
 
 
 def test_the_whole_book_is_one_file_that_needs_no_other(browser):

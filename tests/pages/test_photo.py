@@ -417,9 +417,7 @@ def test_the_home_page_reads_a_photo_too(visit, photo):
 def test_a_notebook_that_runs_reads_a_photo_too(visit, mnist, monkeypatch, photo):
     monkeypatch.delenv("MNIST_TUTORIAL_PAGE", raising=False)
     model, _ = load_model(HTML.parent / "mnist.safetensors")
-    seen = visit("404")
-    seen.leave_policy()
-    seen.page.set_content(f"<body>{live.draw(model, mnist).data}</body>")
+    seen = visit("lab", body=f"<body>{live.draw(model, mnist).data}</body>")
     frame = seen.page.frame_locator("iframe")
     by_button(seen, frame, photo)
     expect(frame.locator(".live-read")).to_have_text(re.compile(r"\d{4} \d{3}"))
